@@ -25,6 +25,10 @@ type Event struct {
 	Node Node
 	By   Node // the zero Node if it is unknown
 
+	// Of MemberDied, if the node had a link with Node: it was silent, or it did not hear the node.
+	Heard     time.Time // when its last packet arrived; zero without a link
+	DeafSince time.Time // when it began to report that it hears nothing from the node; zero if it did not
+
 	Message string // the id of a broadcast; the first 16 digits are the same for all broadcasts of one origin
 	Size    int    // the size of a broadcast in bytes
 

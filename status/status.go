@@ -157,13 +157,14 @@ const (
 	WrongKey        Code = "wrong-key"        // handshakes were refused recently because the key or the label differs
 	NarrowPath      Code = "narrow-path"      // the path to a neighbor does not carry datagrams of Config.UDPBufferSize
 	DeafNeighbor    Code = "deaf-neighbor"    // a neighbor reports that it hears nothing from the node
+	DeafNode        Code = "deaf-node"        // a node began handshakes recently and did not receive the answers
 	NobodyHeard     Code = "nobody-heard"     // nothing arrives from any other node
 	Unwell          Code = "unwell"           // the node is slow or loses packets: Status.Health is above 0
 	SlowApplication Code = "slow-application" // messages were dropped recently because NotifyMsg took too long
 )
 
 // Codes lists all codes.
-var Codes = []Code{WeakKey, NameTaken, CannotSend, Clock, WrongKey, NarrowPath, DeafNeighbor, NobodyHeard, Unwell, SlowApplication}
+var Codes = []Code{WeakKey, NameTaken, CannotSend, Clock, WrongKey, NarrowPath, DeafNeighbor, DeafNode, NobodyHeard, Unwell, SlowApplication}
 
 // A Warning is something that an operator should look at.
 type Warning struct {

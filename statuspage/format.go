@@ -36,6 +36,11 @@ func ago(now, then time.Time) string {
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 }
 
+// before formats how long before an event something was.
+func before(event, then time.Time) string {
+	return fmt.Sprintf("%.1f s before", max(event.Sub(then), 0).Seconds())
+}
+
 // size formats a number of bytes.
 func size(n float64) string {
 	switch {

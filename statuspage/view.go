@@ -374,14 +374,27 @@ var happened = map[status.Kind][2]string{
 func historyTable(s *status.Status) table {
 	t := table{Name: "history", View: "history", Title: "History", Empty: "Nothing has happened yet.",
 		Help:    "What happened to members, the latest first.",
-		Columns: []column{{Label: "Member"}, {Label: "What"}, {Label: "When"}, {Label: "Found by"}, {Label: "Zone", Extra: true}}}
+		Columns: []column{{Label: "Member"}, {Label: "What"}, {Label: "When"}, {Label: "Found by"}, {Label: "Last heard"}, {Label: "Zone", Extra: true}}}
 	for i := len(s.History) - 1; i >= 0; i-- {
 		e := &s.History[i]
 		what := happened[e.Kind]
 		t.Rows = append(t.Rows, row{ID: fmt.Sprintf("%s %s %d", e.Node.ID, e.Kind, e.At.UnixNano()),
-			Cells: []cell{text(nameOf(e.Node)), badge(what[0], what[1]), moment(s.At, e.At), text(nameOf(e.By)), text(e.Node.Zone)}})
+			Cells: []cell{text(nameOf(e.Node)), badge(what[0], what[1]), moment(s.At, e.At), text(nameOf(e.By)), lastHeard(e), text(e.Node.Zone)}})
 	}
 	return t
+}
+
+// lastHeard says of a neighbor that failed whether it was silent, or did not hear this node.
+func lastHeard(e *status.Event) cell {
+	switch {
+	case e.Heard.IsZero():
+		return text("")
+	case e.DeafSince.IsZero():
+		return number(before(e.At, e.Heard), e.At.Sub(e.Heard).Seconds())
+	}
+	c := number(before(e.At, e.Heard)+"; it heard nothing of this node", e.At.Sub(e.Heard).Seconds())
+	c.Class = "bad"
+	return c
 }
 
 func keyTable(s *status.Status) table {

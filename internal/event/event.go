@@ -84,6 +84,8 @@ type Event struct {
 	Err    error
 	Text   string
 
+	Heard, DeafSince time.Time // of Leave, as in members.Change
+
 	Other   *members.Member // of Conflict
 	State   StateToken
 	Vote    VoteToken

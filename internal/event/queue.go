@@ -43,7 +43,7 @@ func (q *Queue) Rest() {
 // Emit appends the event of a change that the application can see.
 func (q *Queue) Emit(change members.Change) {
 	if change.Kind != members.Unseen {
-		q.EmitMember(eventOf[change.Kind], change.Member)
+		q.Add(Event{Kind: eventOf[change.Kind], Member: change.Member.Member, Heard: change.Heard, DeafSince: change.DeafSince})
 	}
 }
 

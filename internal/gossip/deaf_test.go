@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/event"
+	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/stats"
 )
@@ -149,6 +151,85 @@ func TestNodeThatCannotHearKnowsIt(t *testing.T) {
 	}
 	if len(n.logs) == 0 {
 		t.Error("it logs nothing")
+	}
+}
+
+// Both sides report the other as failed. Each says what it knows: the node that is heard is not silent but deaf.
+func TestLogSaysWhichDirectionOfAOneWayPathWorks(t *testing.T) {
+	const (
+		silent = `: its last packet arrived [\d.]+s ago`
+		deaf   = `: its last packet arrived [\dms.]+ ago, and it has reported for [\d.]+s that it hears nothing of this node ` +
+			`\(check the firewall and NAT on the way there\)`
+	)
+	for name, deafens := range map[string]bool{"its packets arrive": true, "only it receives": false} {
+		t.Run(name, func(t *testing.T) {
+			c := formed(t, 3)
+			c.clearLogs()
+			ofOne, ofOthers := deaf, silent // what the others say about node 1, and node 1 about them
+			if deafens {
+				c.deafen(1)
+			} else {
+				ofOne, ofOthers = silent, deaf
+				c.net.Block([]netip.AddrPort{c.nodes[1].addr}, c.others(1))
+			}
+			c.net.RunFor(8 * time.Second)
+			for _, n := range c.without(1) {
+				n.wantLines(t, "INFO", c.about(1)+` failed, detected by (this node|"node-\d")`+ofOne)
+				e := n.events[len(n.events)-1]
+				if e.Kind != event.Leave || e.Heard.IsZero() || e.DeafSince.IsZero() == deafens {
+					t.Errorf("%s: heard %v, deaf since %v", n.cfg.Name, e.Heard, e.DeafSince)
+				}
+			}
+			c.nodes[1].wantLines(t, "INFO", c.about(0)+" failed, detected by this node"+ofOthers, c.about(2)+" failed, detected by this node"+ofOthers)
+		})
+	}
+}
+
+// A node that does not hear this one begins handshakes again and again. This node answers them and is told nothing.
+func TestHandshakesOfANodeThatCannotHearAreReported(t *testing.T) {
+	c := formed(t, 3)
+	block := c.deafen(1)
+	c.net.RunFor(time.Minute)
+	c.clearLogs()
+	unfinished := func(n *node) uint64 { return n.hs.Stats().Rejected[handshake.Unfinished] }
+	for range 10 {
+		before := []uint64{unfinished(c.nodes[0]), unfinished(c.nodes[2])}
+		c.net.RunFor(2 * time.Minute)
+		for i, n := range c.without(1) {
+			if unfinished(n) == before[i] {
+				t.Errorf("%s: no handshake was begun in two minutes", n.cfg.Name)
+			}
+		}
+	}
+	for _, n := range c.without(1) {
+		for _, line := range n.atLevel("WARN") {
+			want := fmt.Sprintf("handshake with %s refused: not completed (it began the handshake: does what this node sends reach it?)", c.nodes[1].addr)
+			if !strings.HasPrefix(line, want) {
+				t.Errorf("%s wrote %s", n.cfg.Name, line)
+			}
+		}
+	}
+	block.Heal()
+	c.net.RunFor(2 * time.Minute)
+	at := unfinished(c.nodes[0])
+	c.net.RunFor(10 * time.Minute)
+	if !c.whole() || unfinished(c.nodes[0]) != at {
+		t.Errorf("%d handshakes were not completed although all nodes hear each other; %s", unfinished(c.nodes[0])-at, c.missing())
+	}
+}
+
+// Nodes that form a cluster, restart or lose a part of all packets complete their handshakes.
+func TestNodesThatHearEachOtherCompleteTheirHandshakes(t *testing.T) {
+	for _, loss := range []float64{0, 0.1} {
+		link := lan()
+		link.Loss = loss
+		c := newCluster(t, 1, link)
+		c.add(sized(40, 12))
+		c.form(20 * time.Second)
+		c.net.RunFor(5 * time.Minute)
+		if got := c.sum(func(s *stats.Stats) uint64 { return s.Rejected[handshake.Unfinished] }); got != 0 {
+			t.Errorf("loss %v: %d handshakes were not completed", loss, got)
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func TestCrashIsLoggedOnceByEverySurvivor(t *testing.T) {
 	c.net.Crash(c.nodes[4].addr)
 	c.net.RunFor(time.Minute)
 	for _, n := range c.without(4) {
-		n.wantLines(t, "INFO", c.about(4)+` failed, detected by (this node|"node-\d")`)
+		n.wantLines(t, "INFO", c.about(4)+` failed, detected by (this node|"node-\d"): its last packet arrived [\d.]+s ago`)
 		n.wantLines(t, "WARN")
 	}
 }

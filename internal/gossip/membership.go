@@ -176,10 +176,13 @@ func (ms *membership) applyGone(now time.Time, e *wire.Member, from *peer, how r
 // memberRemoved notifies the components of a death or a departure, and the application if the node was a live member.
 func (ms *membership) memberRemoved(now time.Time, change members.Change) {
 	c := ms.core
+	if p := c.peers[change.Member.ID]; p != nil && p.Linked {
+		change.Heard, change.DeafSince = p.Swim.Heard, p.Swim.DeafSince()
+	}
 	ms.memberGone(now, change.Member)
 	if change.Kind != members.Unseen {
 		c.events.Emit(change)
-		c.report.Removal(now, change.Member)
+		c.report.Removal(now, &change)
 		if m := change.Member; m.State == wire.StateDead && !m.Legacy() {
 			c.swim.NoteFailed(now, m)
 		}

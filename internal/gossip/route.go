@@ -99,6 +99,9 @@ func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 		h.reachedSelf(now, o.Attempt)
 		return
 	}
+	if p := c.peers[o.Peer]; r == handshake.Unfinished && p != nil && p.Swim.HeardUsSince(now.Add(-handshake.HalfOpenLife)) {
+		return // the peer has got what this node sent since: it needed the handshake no more
+	}
 	h.Stats().Reject(o.From.Remote, r)
 	c.report.Rejected(now, o.From.Remote, r)
 }

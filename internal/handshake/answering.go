@@ -53,14 +53,19 @@ func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake) R
 // (PROTOCOL.md H8).
 func (e *Endpoint) open(now time.Time, x *halfOpen) {
 	for old := e.half.room(x); old != nil; old = e.half.room(x) {
-		if !old.m.Done() {
-			e.reject(old.path, Displaced)
-		}
-		e.drop(old)
+		e.expire(old)
 	}
 	e.half.add(x)
-	x.timer.fire = func(time.Time) { e.drop(x) }
-	e.timers.set(&x.timer, now.Add(halfOpenLife))
+	x.timer.fire = func(time.Time) { e.expire(x) }
+	e.timers.set(&x.timer, now.Add(HalfOpenLife))
+}
+
+// expire drops a handshake. If it is not complete, our answer probably did not reach the peer.
+func (e *Endpoint) expire(x *halfOpen) {
+	if !x.m.Done() {
+		e.add(Outcome{Kind: PacketRejected, From: x.path, Reason: Unfinished, Peer: x.key.node})
+	}
+	e.drop(x)
 }
 
 func (e *Endpoint) drop(x *halfOpen) {
@@ -96,7 +101,7 @@ func (e *Endpoint) introduceResponder(now time.Time, s *Established, identity []
 	}
 	x.identity = identity
 	x.repeats = 0
-	e.timers.set(&x.timer, now.Add(halfOpenLife))
+	e.timers.set(&x.timer, now.Add(HalfOpenLife))
 	if !x.m.bound {
 		e.startGoTeams(now, x)
 	}
@@ -127,7 +132,7 @@ func (e *Endpoint) answerOkBoss(to wire.Path, x *halfOpen) {
 
 // startGoTeams repeats the GoTeam until a box opens or the limit of repetitions is reached (PROTOCOL.md L1).
 func (e *Endpoint) startGoTeams(now time.Time, x *halfOpen) {
-	end := now.Add(halfOpenLife)
+	end := now.Add(HalfOpenLife)
 	x.timer.fire = func(now time.Time) {
 		if !now.Before(end) {
 			e.drop(x)

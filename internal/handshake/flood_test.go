@@ -287,7 +287,7 @@ func TestResponderRepeatsNothingByTime(t *testing.T) {
 		return d.to == b.addr
 	}
 	a.join(b.addr, 50*time.Millisecond)
-	w.run(halfOpenLife)
+	w.run(HalfOpenLife)
 	if sent != 1 {
 		t.Errorf("%d packets sent, want one Ohai", sent)
 	}
@@ -317,7 +317,7 @@ func TestHalfOpenHandshakeEndsAfterTenSeconds(t *testing.T) {
 	w, a, b := pair(t, 1, nil)
 	w.filter = func(d *datagram) bool { return d.to == b.addr }
 	a.join(b.addr, 50*time.Millisecond)
-	w.run(5*time.Millisecond + halfOpenLife - 1)
+	w.run(5*time.Millisecond + HalfOpenLife - 1)
 	if bound, _ := b.ep.HalfOpen(); bound != 1 {
 		t.Error("ended early")
 	}
@@ -334,7 +334,7 @@ func TestFifthHandshakeOfANodeTakesTheFirstOnesPlace(t *testing.T) {
 		a.join(b.addr, 10*time.Millisecond)
 	}
 	w.run(5 * time.Millisecond)
-	if bound, _ := b.ep.HalfOpen(); bound != 4 || b.rejected[Displaced] != 1 {
+	if bound, _ := b.ep.HalfOpen(); bound != 4 || b.rejected[Unfinished] != 1 {
 		t.Errorf("%d half-open, %v", bound, b.rejected)
 	}
 }

@@ -62,7 +62,7 @@ func TestAttemptThatAnOutcomeCancelsDoesNothingAtItsTime(t *testing.T) {
 
 func TestOutcomesAreAppendedToTheBufferOfTheCaller(t *testing.T) {
 	w, a, _ := pair(t, 1, nil)
-	_, out := a.ep.Initiate([]Outcome{{Kind: PacketRejected, Reason: Displaced}}, w.now, wire.Path{Remote: address(99)}, wire.NodeID{}, w.now.Add(time.Second))
+	_, out := a.ep.Initiate([]Outcome{{Kind: PacketRejected, Reason: Unfinished}}, w.now, wire.Path{Remote: address(99)}, wire.NodeID{}, w.now.Add(time.Second))
 	out = a.ep.HandlePacket(out, w.now, wire.Path{Remote: address(98)}, &wire.Packet{Sender: goID(4), Kind: wire.PacketBox})
 	var kinds []OutcomeKind
 	for _, o := range out {
@@ -71,7 +71,7 @@ func TestOutcomesAreAppendedToTheBufferOfTheCaller(t *testing.T) {
 	if !slices.Equal(kinds, []OutcomeKind{PacketRejected, SendHandshake, PacketRejected}) {
 		t.Errorf("%+v", out)
 	}
-	if out[0].Reason != Displaced {
+	if out[0].Reason != Unfinished {
 		t.Errorf("what was in the buffer became %+v", out[0])
 	}
 	if out[2].From.Remote != address(98) || out[2].Reason != Malformed {

@@ -31,7 +31,7 @@ const (
 	CookieWanted            // too many Hellos without a cookie; a cookie was sent to the source of this Hello
 	TooManyRepeats          // the limit of answered repetitions is reached
 	Unexpected              // a step that is not valid in the current state of the handshake
-	Displaced               // a half-open handshake was removed in favor of a newer one
+	Unfinished              // the peer began a handshake and did not answer our answer, until it ended or newer ones took its place
 	Returned                // our Hello came back from an address that is not ours
 	Reasons                 // the number of reasons, for arrays of counters
 )
@@ -58,7 +58,7 @@ var reasonNames = [Reasons]string{
 	CookieWanted:     "asked for a cookie",
 	TooManyRepeats:   "repeated too often",
 	Unexpected:       "unexpected step",
-	Displaced:        "displaced",
+	Unfinished:       "not completed",
 	Returned:         "own packet sent back",
 }
 

@@ -22,7 +22,7 @@ const (
 	okBossLife       = 5 * time.Second  // of an OkBoss without effect, after which a new handshake begins
 	legacyOkBossLife = time.Second      // of an OkBoss to a legacy node
 	goTeamRepeats    = 5                // of a GoTeam with its Frame, until a box opens
-	halfOpenLife     = 10 * time.Second // of a responder's state, before the OkBoss and again after it
+	HalfOpenLife     = 10 * time.Second // of a responder's state, before the OkBoss and again after it
 )
 
 // legacyOkBossWaits are the pauses after each OkBoss to a legacy node: repetitions at 100 and 300 ms and, at the

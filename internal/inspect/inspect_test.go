@@ -30,9 +30,9 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 	var c Counted
 	f := telemetry.Figures{}
 	c.Update(now.Add(-time.Hour), &f)
-	f.Core.Rejected[handshake.TimeOff], f.Core.Rejected[handshake.BadKey] = 2, 3
+	f.Core.Rejected[handshake.TimeOff], f.Core.Rejected[handshake.BadKey], f.Core.Rejected[handshake.Unfinished] = 2, 3, 4
 	stranger := netip.MustParseAddrPort("10.0.0.9:50123")
-	f.Core.RejectedFrom[handshake.TimeOff], f.Core.RejectedFrom[handshake.BadKey] = stranger, stranger
+	f.Core.RejectedFrom[handshake.TimeOff], f.Core.RejectedFrom[handshake.BadKey], f.Core.RejectedFrom[handshake.Unfinished] = stranger, stranger, stranger
 	f.Shell.MessagesDropped = 4
 	c.Update(now.Add(-time.Minute), &f)
 	s := status.Status{At: now, Refusals: c.refusals, Drops: c.drops, Health: 2, Alone: true, Links: []status.Link{
@@ -45,14 +45,20 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 		if w.Text == "" {
 			t.Errorf("%s has no text", w.Code)
 		}
-		if refused := w.Code == status.Clock || w.Code == status.WrongKey; refused != strings.HasSuffix(w.Text, " so far, the last one from 10.0.0.9:50123)") {
+		if refused := w.Code == status.Clock || w.Code == status.WrongKey || w.Code == status.DeafNode; refused != strings.HasSuffix(w.Text, " so far, the last one from 10.0.0.9:50123)") {
 			t.Errorf("%s: %s", w.Code, w.Text)
 		}
 	}
-	want := []status.Code{status.WeakKey, status.NameTaken, status.CannotSend, status.Clock, status.WrongKey, status.SlowApplication, status.NarrowPath,
+	want := []status.Code{status.WeakKey, status.NameTaken, status.CannotSend, status.Clock, status.WrongKey, status.DeafNode, status.SlowApplication, status.NarrowPath,
 		status.DeafNeighbor, status.NobodyHeard, status.Unwell}
 	if !slices.Equal(got, want) {
 		t.Errorf("warnings %v, want %v", got, want)
+	}
+	s.At = now.Add(2 * time.Minute)
+	for _, w := range warnings(&s, nil, nil, "") {
+		if w.Code == status.DeafNode {
+			t.Errorf("three minutes later: %v", w)
+		}
 	}
 	s.At = now.Add(time.Hour)
 	s.Links, s.Health, s.Alone = nil, 0, false

@@ -41,6 +41,10 @@ func note(list []status.Drop, now time.Time, index int, v uint64, reason string)
 // recentFor is how long after a drop or a refusal a warning about it is shown.
 const recentFor = 10 * time.Minute
 
+// deafFor is how long a warning about a handshake that was not completed is shown. A node that does not hear this one
+// begins handshakes again and again, and one that stopped in the middle does not.
+const deafFor = 2 * time.Minute
+
 // warnings returns the warnings for an operator.
 func warnings(s *status.Status, keyWarnings, sendWarnings []string, nameWarning string) (list []status.Warning) {
 	warn := func(code status.Code, about status.Node, since time.Time, format string, args ...any) {
@@ -67,6 +71,11 @@ func warnings(s *status.Status, keyWarnings, sendWarnings []string, nameWarning 
 		case handshake.BadKey.String():
 			warn(status.WrongKey, here, r.Last, "handshakes of other nodes were refused because they have a different key or label (%d so far, the last one from %s)",
 				r.Count, r.From)
+		case handshake.Unfinished.String():
+			if s.At.Sub(r.Last) <= deafFor {
+				warn(status.DeafNode, here, r.Last, "a node begins handshakes and does not receive this node's answers: check the firewall and NAT on the way there "+
+					"(%d so far, the last one from %s)", r.Count, r.From)
+			}
 		}
 	}
 	for _, d := range s.Drops {

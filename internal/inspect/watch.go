@@ -61,16 +61,18 @@ func (w *Watch) member(now time.Time, core *gossip.Core, kind status.Kind, m *me
 }
 
 // Gone sends the event of a member that failed or left.
-func (w *Watch) Gone(now time.Time, core *gossip.Core, m *members.Member) {
+func (w *Watch) Gone(now time.Time, core *gossip.Core, e *event.Event) {
+	m := &e.Member
 	if m.State == wire.StateLeft {
 		w.member(now, core, status.MemberLeft, m, wire.NodeID{})
 		return
 	}
-	var by wire.NodeID
+	i := inspection{now: now, core: core}
+	died := status.Event{At: now, Kind: status.MemberDied, Node: nodeOf(m), Heard: e.Heard, DeafSince: e.DeafSince}
 	if e := core.Table().Get(m.ID); e != nil {
-		by = e.From
+		died.By = i.node(e.From)
 	}
-	w.member(now, core, status.MemberDied, m, by)
+	w.send(died)
 }
 
 // Turned sends the event of a member that became suspected, or is no longer suspected.

@@ -166,6 +166,11 @@ type Change struct {
 	FailedAt  time.Time // when Failed died
 	Restarted bool      // Failed is another run of the same node
 	Replaces  bool      // the node was restarted, and no node had noticed the end of its earlier run
+
+	// For a linked member that failed or left:
+
+	Heard     time.Time // when its last packet arrived; zero without a link
+	DeafSince time.Time // when it began to report that it hears nothing of this node; zero if it did not
 }
 
 // Returned reports whether the same run of a dead node is a member again.

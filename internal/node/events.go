@@ -48,7 +48,7 @@ func (n *Node[N]) handleEvent(now time.Time, e *event.Event) {
 		n.watch.Member(now, n.loop.core, status.Updated, &e.Member)
 		n.dispatch.Member(dispatch.Update, e.Member.Name, n.config.Convert(&e.Member))
 	case event.Leave:
-		n.watch.Gone(now, n.loop.core, &e.Member)
+		n.watch.Gone(now, n.loop.core, e)
 		n.dispatch.Member(dispatch.Leave, e.Member.Name, n.config.Convert(&e.Member))
 	case event.Joined, event.StateWanted, event.State, event.MergeAsked, event.AliveAsked,
 		event.PayloadWanted, event.SelectionWanted:

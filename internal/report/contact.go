@@ -50,6 +50,7 @@ func (r *Reporter) Rejected(now time.Time, from netip.AddrPort, reason handshake
 var advice = [handshake.Reasons]string{
 	handshake.TimeOff:       " (do the clocks of both nodes agree to 60 s?)",
 	handshake.BadKey:        " (do both nodes have the same key and label?)",
+	handshake.Unfinished:    " (it began the handshake: does what this node sends reach it?)",
 	handshake.LegacyRefused: " (Config.AllowLegacy admits gwyh 0.1 nodes)",
 }
 

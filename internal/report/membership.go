@@ -34,15 +34,29 @@ func inZone(z wire.Zone) string {
 }
 
 // Removal writes that a member failed or left.
-func (r *Reporter) Removal(now time.Time, m *members.Entry) {
+func (r *Reporter) Removal(now time.Time, a *members.Change) {
+	m := a.Member
 	switch {
 	case m.State == wire.StateLeft:
 		r.log(now, logbook.Left, "member %s left", m)
 	case m.From == wire.NodeID{}:
-		r.log(now, logbook.Failed, "member %s failed", m)
+		r.log(now, logbook.Failed, "member %s failed%s", m, lastHeard(now, a))
 	default:
-		r.log(now, logbook.Failed, "member %s failed, detected by %s", m, r.Who(m.From))
+		r.log(now, logbook.Failed, "member %s failed, detected by %s%s", m, r.Who(m.From), lastHeard(now, a))
 	}
+}
+
+// lastHeard says whether a member that failed was silent, or did not hear this node. It returns "" without a link.
+func lastHeard(now time.Time, a *members.Change) string {
+	ago := func(t time.Time) time.Duration { return now.Sub(t).Round(time.Millisecond) }
+	switch {
+	case a.Heard.IsZero():
+		return ""
+	case a.DeafSince.IsZero():
+		return fmt.Sprintf(": its last packet arrived %v ago", ago(a.Heard))
+	}
+	return fmt.Sprintf(": its last packet arrived %v ago, and it has reported for %v that it hears nothing of this node "+
+		"(check the firewall and NAT on the way there)", ago(a.Heard), ago(a.DeafSince))
 }
 
 // Leaving writes that this node leaves.

@@ -110,12 +110,22 @@ func TestLineOfEachEvent(t *testing.T) {
 			r.Arrival(start, &members.Change{Kind: members.Joined, Member: four, Failed: four, FailedAt: failedAt})
 		}, `[INFO] member "four" (10.0.0.4:6969) is back: it had failed 3s ago`},
 		{"updated", func(r *Reporter) { r.Arrival(start, &members.Change{Kind: members.Updated, Member: four}) }, ""},
-		{"left", func(r *Reporter) { r.Removal(start, in(entry(4, "four"), wire.StateLeft, wire.NodeID{})) }, `[INFO] member "four" (10.0.0.4:6969) left`},
-		{"failed", func(r *Reporter) { r.Removal(start, in(entry(4, "four"), wire.StateDead, wire.NodeID{})) }, `[INFO] member "four" (10.0.0.4:6969) failed`},
-		{"failed, found by this node", func(r *Reporter) { r.Removal(start, in(entry(4, "four"), wire.StateDead, id(1))) },
-			`[INFO] member "four" (10.0.0.4:6969) failed, detected by this node`},
-		{"failed, found by another", func(r *Reporter) { r.Removal(start, in(entry(4, "four"), wire.StateDead, id(2))) },
-			`[INFO] member "four" (10.0.0.4:6969) failed, detected by "two"`},
+		{"left", func(r *Reporter) {
+			r.Removal(start, &members.Change{Member: in(entry(4, "four"), wire.StateLeft, wire.NodeID{})})
+		}, `[INFO] member "four" (10.0.0.4:6969) left`},
+		{"failed", func(r *Reporter) {
+			r.Removal(start, &members.Change{Member: in(entry(4, "four"), wire.StateDead, wire.NodeID{})})
+		}, `[INFO] member "four" (10.0.0.4:6969) failed`},
+		{"failed, found by another", func(r *Reporter) {
+			r.Removal(start, &members.Change{Member: in(entry(4, "four"), wire.StateDead, id(2))})
+		}, `[INFO] member "four" (10.0.0.4:6969) failed, detected by "two"`},
+		{"failed and silent", func(r *Reporter) {
+			r.Removal(start, &members.Change{Member: in(entry(4, "four"), wire.StateDead, id(1)), Heard: failedAt})
+		}, `[INFO] member "four" (10.0.0.4:6969) failed, detected by this node: its last packet arrived 3s ago`},
+		{"failed and deaf", func(r *Reporter) {
+			r.Removal(start, &members.Change{Member: in(entry(4, "four"), wire.StateDead, id(1)), Heard: start.Add(-time.Second / 4), DeafSince: failedAt})
+		}, `[INFO] member "four" (10.0.0.4:6969) failed, detected by this node: its last packet arrived 250ms ago, ` +
+			`and it has reported for 3s that it hears nothing of this node (check the firewall and NAT on the way there)`},
 		{"leaving", func(r *Reporter) { r.Leaving(start) }, "[INFO] this node leaves"},
 		{"returning", func(r *Reporter) { r.Returning(start) }, "[INFO] this node is a member again after it left"},
 		{"conflict of others", func(r *Reporter) { r.Conflict(start, r.cfg.Members.Get(id(2)), wireEntry(6, "two", 9)) },

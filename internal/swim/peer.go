@@ -79,6 +79,9 @@ func (p *Peer) Guarded(now time.Time) bool { return p.guarded.After(now) }
 // DeafSince returns when the peer began to report that it has not heard this node for long, or zero if it does not.
 func (p *Peer) DeafSince() time.Time { return p.deafSince }
 
+// HeardUsSince reports whether the peer has received what this node sent at the given time or later.
+func (p *Peer) HeardUsSince(at time.Time) bool { return !p.heardUs.Before(at) }
+
 // mutual returns the latest time at which both directions between this node and the peer are known to have worked.
 func (p *Peer) mutual() time.Time {
 	if !p.deafSince.IsZero() && p.heardUs.Before(p.Heard) {

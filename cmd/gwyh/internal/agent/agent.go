@@ -227,11 +227,19 @@ func (e events) NotifyJoin(n *gwyh.Node) {
 
 func (e events) NotifyUpdate(n *gwyh.Node) { e.publish(api.MemberUpdate, n) }
 func (e events) NotifyLeave(n *gwyh.Node) {
-	kind := api.MemberLeave
-	if n.State == gwyh.StateDead {
-		kind = api.MemberFailed
+	if n.State != gwyh.StateDead {
+		e.publish(api.MemberLeave, n)
+		return
 	}
-	e.publish(kind, n)
+	m := member(n)
+	failed := api.Event{Type: api.MemberFailed, Member: &m}
+	for _, h := range slices.Backward(e.a.list.Status().History) {
+		if h.Kind == status.MemberDied && h.Node.ID == m.ID {
+			failed.Heard, failed.DeafSince = h.Heard, h.DeafSince
+			break
+		}
+	}
+	e.a.publish(failed)
 }
 
 func (e events) publish(kind string, n *gwyh.Node) {

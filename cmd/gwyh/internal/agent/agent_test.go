@@ -195,7 +195,8 @@ func TestMembersThatFailAreToldFromThoseThatLeave(t *testing.T) {
 	_ = bob.Close(false)
 	until(t, "bob has failed", func() bool {
 		return events.has(func(e api.Event) bool {
-			return e.Type == api.MemberFailed && e.Member.Name == "bob" && e.Member.State == "failed"
+			return e.Type == api.MemberFailed && e.Member.Name == "bob" && e.Member.State == "failed" &&
+				!e.Heard.IsZero() && e.Heard.Before(e.Time.Add(-time.Second)) && e.DeafSince.IsZero()
 		})
 	})
 }

@@ -100,6 +100,10 @@ type Event struct {
 	Member  *Member   `json:"member,omitempty"`  // set for member events
 	Message *Message  `json:"message,omitempty"` // set for message events
 	Missed  uint64    `json:"missed,omitempty"`  // number of events just before this one that this reader did not get
+
+	// Set for member-failed if the agent had a link with the member: it was silent, or it did not hear the agent.
+	Heard     time.Time `json:"heard,omitzero"`      // when its last packet arrived
+	DeafSince time.Time `json:"deaf_since,omitzero"` // when it began to report that it hears nothing from the agent
 }
 
 // The types of events.

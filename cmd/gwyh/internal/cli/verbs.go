@@ -184,7 +184,7 @@ func (s *session) printResult(e *api.Event) error {
 	var err error
 	switch {
 	case e.Member != nil:
-		_, err = fmt.Fprintf(s.out, "%s %-13s %s %s %s\n", at, e.Type, printable(e.Member.Name), e.Member.Addr, dash(printable(e.Member.Zone)))
+		_, err = fmt.Fprintf(s.out, "%s %-13s %s %s %s%s\n", at, e.Type, printable(e.Member.Name), e.Member.Addr, dash(printable(e.Member.Zone)), lastHeard(e))
 	case e.Message != nil:
 		const shown = 200
 		payload := string(e.Message.Payload[:min(len(e.Message.Payload), shown)])
@@ -195,6 +195,18 @@ func (s *session) printResult(e *api.Event) error {
 		_, err = fmt.Fprintf(s.out, "%s %-13s %s from %s: %s%s\n", at, e.Type, dash(printable(e.Message.Name)), dash(printable(e.Message.Origin)), printable(payload), more)
 	}
 	return err
+}
+
+// lastHeard says of a neighbor that failed whether it was silent, or did not hear the agent.
+func lastHeard(e *api.Event) string {
+	ago := func(t time.Time) time.Duration { return e.Time.Sub(t).Round(100 * time.Millisecond) }
+	switch {
+	case e.Heard.IsZero():
+		return ""
+	case e.DeafSince.IsZero():
+		return fmt.Sprintf(" (last heard %v ago)", ago(e.Heard))
+	}
+	return fmt.Sprintf(" (last heard %v ago; for %v it has reported that it hears nothing of this node)", ago(e.Heard), ago(e.DeafSince))
 }
 
 var rtt = &Command{

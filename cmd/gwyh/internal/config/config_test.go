@@ -210,6 +210,15 @@ func TestAddressThatOthersReachNeedsASecret(t *testing.T) {
 	}
 }
 
+func TestBoundAddressMayLackItsPort(t *testing.T) {
+	for bind, want := range map[string]string{"10.0.0.5": "10.0.0.5:6969", "[fd00::5]": "[fd00::5]:6969", "fd00::5": "[fd00::5]:6969", "10.0.0.5:0": "10.0.0.5:0"} {
+		c, err := Parse([]string{"-insecure", "-bind", bind}, none)
+		if err != nil || c.Bind != want {
+			t.Errorf("-bind %s is %+v, %v, want %s", bind, c, err, want)
+		}
+	}
+}
+
 func TestAdvertisedAddressMayLackItsPort(t *testing.T) {
 	for advertise, want := range map[string]string{"": " 6969", "192.0.2.1": "192.0.2.1 6969", "192.0.2.1:7000": "192.0.2.1 7000", "2001:db8::1": "2001:db8::1 6969", "[2001:db8::1]:7000": "2001:db8::1 7000"} {
 		c := Default()

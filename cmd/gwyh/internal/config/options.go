@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ var groups = []struct {
 }{
 	{"The node:", []option{
 		text("name", "NAME", "name of the node, unique in the cluster (default: the host name)", func(c *Config) *string { return &c.Name }),
-		text("bind", "HOST:PORT", "UDP address to listen on (default 0.0.0.0:6969)", func(c *Config) *string { return &c.Bind }),
+		{name: "bind", arg: "HOST[:PORT]", help: "UDP address to listen on; an IP address alone means port 6969 (default 0.0.0.0:6969)", set: setBind},
 		text("advertise", "IP[:PORT]", "address at which other nodes reach this one, if it is not the bound one, as behind a NAT with a port mapping", func(c *Config) *string { return &c.Advertise }),
 		{name: "join", arg: "ADDR", list: true, help: "address of a member, or several separated by commas; if none is reached, the agent tries again in the background",
 			set: func(c *Config, v string) error { c.Join = append(c.Join, fields(v)...); return nil }},
@@ -91,6 +92,15 @@ func (o *option) boolean() bool { return o.arg == "" }
 
 func text(name, arg, help string, field func(*Config) *string) option {
 	return option{name: name, arg: arg, help: help, set: func(c *Config, v string) error { *field(c) = v; return nil }}
+}
+
+// setBind adds the default port to an IP address.
+func setBind(c *Config, v string) error {
+	if ip := net.ParseIP(strings.Trim(v, "[]")); ip != nil {
+		v = net.JoinHostPort(ip.String(), strconv.Itoa(gwyh.DefaultPort))
+	}
+	c.Bind = v
+	return nil
 }
 
 func flag(name, help string, field func(*Config) *bool) option {
