@@ -527,8 +527,7 @@ func (ds *Broadcasts) passTo(now time.Time, p *Peer, a *assembly.Assembly, passi
 	ds.Disseminator.Announced(LargeOf(a), &p.Neighbor)
 }
 
-// ReceiveFrame stores a frame of a large message and passes it on as it arrives. The sender has that frame and is not
-// sent it.
+// ReceiveFrame stores a frame of a large message and passes it on at once, except to its sender.
 func (ds *Broadcasts) ReceiveFrame(now time.Time, p *Peer, ch *packets.Channel, m *wire.Message) {
 	d := ds.d
 	d.Sender.ReportSoon(now, p, ch)

@@ -24,7 +24,8 @@ const (
 	// lateAnswer is how long a question waits for the puller before a Join in progress answers it. The puller may be
 	// blocked in a delegate's call that waits for that Join, or for the Join of another node in the same position.
 	lateAnswer = 200 * time.Millisecond
-	// verdictFor is how long a verdict counts for a Join that continues regardless, which sends more often than that.
+	// verdictFor is how long a verdict counts as the reason of a Join that is not hasty. Such a Join sends more often than
+	// that, so an error that lasts renews its verdict.
 	verdictFor = 5 * time.Second
 	// warnUnreachedEvery is the minimum time between two warnings that a Join got no answer, because programs retry.
 	warnUnreachedEvery = time.Minute

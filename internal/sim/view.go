@@ -33,7 +33,7 @@ func (c *Cluster) count() (up int) {
 	return up
 }
 
-// hears returns from how many others a node receives at least once a cluster of up nodes is whole.
+// hears returns the minimum number of nodes that a node receives from when a cluster of up nodes is complete.
 func (c *Cluster) hears(n *Node, up int) int {
 	want := c.cfg.Core.Subscriptions
 	if c.cfg.Core.Strategy != overlay.HubAndSpoke || c.cfg.Map == nil {
