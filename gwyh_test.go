@@ -3,7 +3,6 @@ package gwyh
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"runtime"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/dispatch"
@@ -46,139 +44,6 @@ func leaked() string {
 		<-tick.C
 	}
 	return strings.Join(ours, "\n\n")
-}
-
-// recorder is a Delegate and EventDelegate that records its calls.
-type recorder struct {
-	mu      sync.Mutex
-	got     []string
-	events  []string
-	arrived chan struct{} // receives a token for each message
-	meta    []byte
-	queue   TransmitLimitedQueue
-	onMsg   func([]byte)
-	onJoin  func(*Node)
-}
-
-func newRecorder() *recorder {
-	r := &recorder{arrived: make(chan struct{}, 1<<20)}
-	r.queue.NumNodes, r.queue.RetransmitMult = func() int { return 100 }, 4
-	return r
-}
-
-func (r *recorder) NodeMeta(int) []byte { return r.meta }
-func (r *recorder) NotifyMsg(b []byte) {
-	if r.onMsg != nil {
-		r.onMsg(b)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.got = append(r.got, string(b))
-	r.arrived <- struct{}{}
-}
-func (r *recorder) GetBroadcasts(overhead, limit int) [][]byte {
-	return r.queue.GetBroadcasts(overhead, limit)
-}
-func (r *recorder) LocalState(bool) []byte        { return nil }
-func (r *recorder) MergeRemoteState([]byte, bool) {}
-func (r *recorder) NotifyJoin(n *Node) {
-	if r.onJoin != nil {
-		r.onJoin(n)
-	}
-	r.note("join " + n.Name)
-}
-func (r *recorder) NotifyLeave(n *Node)  { r.note("leave " + n.Name) }
-func (r *recorder) NotifyUpdate(n *Node) { r.note("update " + n.Name) }
-func (r *recorder) note(s string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.events = append(r.events, s)
-}
-
-func (r *recorder) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.events = nil
-}
-
-func (r *recorder) messages() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.got)
-}
-
-func (r *recorder) told() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.events)
-}
-
-// wait waits for n messages.
-func (r *recorder) wait(t testing.TB, n int) {
-	t.Helper()
-	limit := time.After(20 * time.Second)
-	for range n {
-		select {
-		case <-r.arrived:
-		case <-limit:
-			t.Fatalf("timed out waiting for %d messages, got %v", n, r.messages())
-		}
-	}
-}
-
-// simple is a queued message.
-type simple []byte
-
-func (s simple) Invalidates(Broadcast) bool { return false }
-func (s simple) Message() []byte            { return s }
-func (s simple) Finished()                  {}
-
-func testConfig(name string, r *recorder) *Config {
-	c := DefaultLANConfig()
-	c.Name, c.BindAddr, c.BindPort = name, "127.0.0.1", 0
-	c.SecretKey = []byte("sixteen byte key")
-	c.LogOutput = io.Discard
-	if r != nil {
-		c.Delegate, c.Events = r, r
-	}
-	return c
-}
-
-func create(t testing.TB, c *Config) *Memberlist {
-	t.Helper()
-	m, err := Create(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = m.Shutdown() })
-	return m
-}
-
-func join(t testing.TB, m, to *Memberlist) {
-	t.Helper()
-	if n, err := m.Join([]string{to.LocalNode().Address()}); n != 1 || err != nil {
-		t.Fatalf("Join = %d, %v", n, err)
-	}
-}
-
-func names(nodes []*Node) (list []string) {
-	for _, n := range nodes {
-		list = append(list, n.Name)
-	}
-	slices.Sort(list)
-	return list
-}
-
-// bubble runs f with a network in memory and a fake clock.
-func bubble(t *testing.T, f func(t *testing.T, node func(name string, r *recorder) *Memberlist)) {
-	synctest.Test(t, func(t *testing.T) {
-		var network MockNetwork
-		f(t, func(name string, r *recorder) *Memberlist {
-			c := testConfig(name, r)
-			c.Transport = network.NewTransport(name)
-			return create(t, c)
-		})
-	})
 }
 
 func TestTwoNodesTalkOverUDP(t *testing.T) {
@@ -532,64 +397,6 @@ func TestShutdownWaitsForNoDelegateInProgress(t *testing.T) {
 	})
 }
 
-func TestJoinCountsWhatItReached(t *testing.T) {
-	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
-		a, b := node("a", nil), node("b", nil)
-		begin := time.Now()
-		n, err := b.Join([]string{a.LocalNode().Address(), "name/" + a.LocalNode().Address(), b.LocalNode().Address(), "10.9.9.9:1", "not an address:x"})
-		if n != 3 || err != nil {
-			t.Errorf("Join = %d, %v", n, err)
-		}
-		if took := time.Since(begin); took > 12*time.Second {
-			t.Errorf("took %v", took)
-		}
-		n, err = b.Join([]string{"10.9.9.9:1", "10.9.9.8:1"})
-		switch {
-		case n != 0:
-			t.Errorf("n is %v, want 0", n)
-		case err == nil:
-			t.Error("there is no error")
-		case !strings.Contains(err.Error(), "10.9.9.9:1"):
-			t.Errorf("err lacks %q:\n%v", "10.9.9.9:1", err)
-		case !strings.Contains(err.Error(), "10.9.9.8:1"):
-			t.Errorf("err lacks %q:\n%v", "10.9.9.8:1", err)
-		}
-		if n, err = b.Join(nil); n != 0 || err != nil {
-			t.Errorf("Join(nil) = %d, %v", n, err)
-		}
-	})
-}
-
-func TestJoinThatReachedANodeWaitsTwoSecondsForDeadAddresses(t *testing.T) {
-	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
-		a, b := node("a", newRecorder()), node("b", newRecorder())
-		begin := time.Now()
-		n, err := b.Join([]string{"10.255.0.1:1", a.LocalNode().Address()})
-		switch took := time.Since(begin); {
-		case n != 1:
-			t.Errorf("n is %v, want 1", n)
-		case err != nil:
-			t.Error(err)
-		case took < 2*time.Second:
-			t.Errorf("it took %v, want at least %v", took, 2*time.Second)
-		case took > 3*time.Second:
-			t.Errorf("it took %v, want at most %v", took, 3*time.Second)
-		}
-		begin = time.Now()
-		n, err = b.JoinContext(t.Context(), []string{"10.255.0.1:1", a.LocalNode().Address()})
-		switch took := time.Since(begin); {
-		case n != 1:
-			t.Errorf("n is %v, want 1", n)
-		case err != nil:
-			t.Error(err)
-		case took < 2*time.Second:
-			t.Errorf("it took %v, want at least %v", took, 2*time.Second)
-		case took > 3*time.Second:
-			t.Errorf("it took %v, want at most %v", took, 3*time.Second)
-		}
-	})
-}
-
 func TestViewsHandedOutNeverChange(t *testing.T) {
 	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
 		a := node("a", nil)
@@ -668,20 +475,6 @@ func TestHundredRealNodesHearAllBroadcastsOnce(t *testing.T) {
 		slices.Sort(got)
 		if len(got) != messages-2 || len(slices.Compact(got)) != messages-2 {
 			t.Errorf("node %d: %d messages, %d different, want %d", i, len(got), len(slices.Compact(got)), messages-2)
-		}
-	}
-}
-
-// until waits for a condition.
-func until(t testing.TB, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for limit := time.After(2 * time.Minute); !done(); {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatal("timed out")
 		}
 	}
 }

@@ -2,6 +2,7 @@ package gwyh
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,4 +84,62 @@ func TestJoinOverASlowTransportEndsInTime(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestJoinCountsWhatItReached(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a, b := node("a", nil), node("b", nil)
+		begin := time.Now()
+		n, err := b.Join([]string{a.LocalNode().Address(), "name/" + a.LocalNode().Address(), b.LocalNode().Address(), "10.9.9.9:1", "not an address:x"})
+		if n != 3 || err != nil {
+			t.Errorf("Join = %d, %v", n, err)
+		}
+		if took := time.Since(begin); took > 12*time.Second {
+			t.Errorf("took %v", took)
+		}
+		n, err = b.Join([]string{"10.9.9.9:1", "10.9.9.8:1"})
+		switch {
+		case n != 0:
+			t.Errorf("n is %v, want 0", n)
+		case err == nil:
+			t.Error("there is no error")
+		case !strings.Contains(err.Error(), "10.9.9.9:1"):
+			t.Errorf("err lacks %q:\n%v", "10.9.9.9:1", err)
+		case !strings.Contains(err.Error(), "10.9.9.8:1"):
+			t.Errorf("err lacks %q:\n%v", "10.9.9.8:1", err)
+		}
+		if n, err = b.Join(nil); n != 0 || err != nil {
+			t.Errorf("Join(nil) = %d, %v", n, err)
+		}
+	})
+}
+
+func TestJoinThatReachedANodeWaitsTwoSecondsForDeadAddresses(t *testing.T) {
+	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
+		a, b := node("a", newRecorder()), node("b", newRecorder())
+		begin := time.Now()
+		n, err := b.Join([]string{"10.255.0.1:1", a.LocalNode().Address()})
+		switch took := time.Since(begin); {
+		case n != 1:
+			t.Errorf("n is %v, want 1", n)
+		case err != nil:
+			t.Error(err)
+		case took < 2*time.Second:
+			t.Errorf("it took %v, want at least %v", took, 2*time.Second)
+		case took > 3*time.Second:
+			t.Errorf("it took %v, want at most %v", took, 3*time.Second)
+		}
+		begin = time.Now()
+		n, err = b.JoinContext(t.Context(), []string{"10.255.0.1:1", a.LocalNode().Address()})
+		switch took := time.Since(begin); {
+		case n != 1:
+			t.Errorf("n is %v, want 1", n)
+		case err != nil:
+			t.Error(err)
+		case took < 2*time.Second:
+			t.Errorf("it took %v, want at least %v", took, 2*time.Second)
+		case took > 3*time.Second:
+			t.Errorf("it took %v, want at most %v", took, 3*time.Second)
+		}
+	})
 }

@@ -115,44 +115,6 @@ func (ds *Broadcasts) ReceiveClock(now time.Time, p *Peer, data []byte) {
 	ds.Beacons.HandleClock(now, &p.clock, data)
 }
 
-// slowShare is the share of the fastest link's rate below which a link causes no backpressure on messages of this node.
-const slowShare = 1. / 32
-
-// Congested reports whether a message of this node is refused now because the links that would carry it whole are full.
-// A silent peer, which may be dead, causes no backpressure, and neither does one that is far slower than others.
-func (ds *Broadcasts) Congested(now time.Time, large bool) bool {
-	d := ds.d
-	fastest := 0.
-	for _, p := range d.links {
-		fastest = max(fastest, p.Packets.Pace().Rate())
-	}
-	var a broadcast.Admission
-	for _, p := range d.links {
-		pace := p.Packets.Pace()
-		full := p.Packets.Full(large) || !large && pace.Held(now)
-		silent := !p.Legacy && !p.holdsUp(now)
-		if silent || pace.Rate() < slowShare*fastest {
-			continue
-		}
-		eager := ds.Disseminator.Eager(&p.Neighbor)
-		if large {
-			eager = ds.Disseminator.SendsLarge(&p.Neighbor)
-		}
-		a.Link(eager, full)
-	}
-	return a.Refused()
-}
-
-// backlog returns the bytes of small messages queued for the neighbor with the largest backlog.
-func (ds *Broadcasts) backlog(now time.Time) (largest int) {
-	for _, p := range ds.d.links {
-		if p.holdsUp(now) {
-			largest = max(largest, p.Packets.Backlog())
-		}
-	}
-	return largest
-}
-
 // reportDuplicate counts a further copy of a message, and reports it if that is wanted.
 func (ds *Broadcasts) reportDuplicate(p *Peer, m *wire.Message) {
 	ds.d.cfg.Stats.BroadcastsDuplicate++
@@ -448,34 +410,6 @@ func (ds *Broadcasts) serveSmall(now time.Time, p *Peer, id *wire.MessageID) {
 	}
 }
 
-// LargeOf returns the dissemination state of a large message, or nil for a direct message.
-func LargeOf(a *assembly.Assembly) *broadcast.Large {
-	l, _ := a.Spread.(*broadcast.Large)
-	return l
-}
-
-// Crowded reports whether messages that neighbors may still request take half of the store.
-func (ds *Broadcasts) Crowded(now time.Time) bool {
-	return ds.Store.Crowded(now, func(a *assembly.Assembly) bool { return ds.largeExpected(now, a) })
-}
-
-// largeWanted returns the bytes of large messages that neighbors may still request, or less than half of the store.
-func (ds *Broadcasts) largeWanted(now time.Time) int {
-	return ds.Store.Wanted(now, func(a *assembly.Assembly) bool { return ds.largeExpected(now, a) })
-}
-
-// largeExpected reports whether a neighbor that may still request the message causes backpressure. A silent peer does
-// not.
-func (ds *Broadcasts) largeExpected(now time.Time, a *assembly.Assembly) bool {
-	d := ds.d
-	for n := range LargeOf(a).Awaiting {
-		if p := d.peers[n.ID]; p != nil && !p.Swim.Silent(now) {
-			return true
-		}
-	}
-	return false
-}
-
 // broadcastLarge cuts a message of this node into frames for all links (PROTOCOL.md D3).
 func (ds *Broadcasts) broadcastLarge(now time.Time, id wire.MessageID, data []byte) error {
 	d := ds.d
@@ -600,41 +534,6 @@ func (ds *Broadcasts) cutFor(now time.Time, p *Peer, a *assembly.Assembly, id wi
 	return a
 }
 
-// AddLarge keeps a whole message that is sent in frames. It returns nil if there is no room.
-func (ds *Broadcasts) AddLarge(now time.Time, id wire.MessageID, data []byte) *assembly.Assembly {
-	a := ds.Store.Add(now, id, data, false)
-	if a != nil {
-		ds.track(now, a)
-	}
-	return a
-}
-
-// track registers a large message with dissemination, unless it is a direct message.
-func (ds *Broadcasts) track(now time.Time, a *assembly.Assembly) *assembly.Assembly {
-	if !a.Direct {
-		a.Spread = ds.Disseminator.Begin(now, a.ID, a.Total, &a.Have)
-	}
-	return a
-}
-
-// beginReceiving makes room for a message of p. It returns nil if p has begun too many.
-func (ds *Broadcasts) beginReceiving(now time.Time, p *Peer, id wire.MessageID, total uint32, direct bool) *assembly.Assembly {
-	d := ds.d
-	evicted, ok := p.Receiving.Admit(now, total)
-	if !ok || !ds.Store.Room() {
-		d.drop(stats.DropStoreFull)
-		return nil
-	}
-	for _, old := range evicted {
-		ds.Store.Remove(old)
-		d.drop(stats.DropIncomplete)
-	}
-	ds.SweepLater(now)
-	a := ds.track(now, ds.Store.Begin(now, id, total, direct))
-	p.Receiving = append(p.Receiving, a)
-	return a
-}
-
 // complete delivers a complete message, whose last piece came from p, to the application once.
 func (ds *Broadcasts) complete(now time.Time, p *Peer, a *assembly.Assembly) {
 	d := ds.d
@@ -652,25 +551,6 @@ func (ds *Broadcasts) complete(now time.Time, p *Peer, a *assembly.Assembly) {
 		}
 	}
 	d.cfg.Events.Add(event.Event{Kind: event.Message, Data: data, From: p.ID, ID: a.ID, Size: len(data)})
-}
-
-// SweepLater schedules the sweep that removes large messages.
-func (ds *Broadcasts) SweepLater(now time.Time) {
-	d := ds.d
-	if !ds.sweepTimer.Pending() {
-		d.cfg.Timers.Set(&ds.sweepTimer, now.Add(assembly.SweepInterval))
-	}
-}
-
-func (ds *Broadcasts) sweepStore(now time.Time) {
-	d := ds.d
-	promised := func(a *assembly.Assembly) bool { return ds.Disseminator.IsAnnounced(a.ID) }
-	for range ds.Store.Sweep(now, promised) {
-		d.drop(stats.DropIncomplete)
-	}
-	if more := ds.Disseminator.Sweep(now); more || ds.Store.Len() > 0 {
-		ds.SweepLater(now)
-	}
 }
 
 // Carry offers the large messages in progress at this node on the new link to p. A peer that was silent also gets the

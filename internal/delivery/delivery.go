@@ -9,8 +9,8 @@
 // The package never decides who is a member, which peers become links, or when a handshake begins. It calls no function of
 // its caller: what only the caller can do is an outcome (Directs.Perform), or the result of an input.
 //
-// Reading order: delivery.go and peer.go have the state, limits.go the bounds. Then sender.go, path.go, broadcast.go, direct.go and ping.go.
-// new.go makes a Delivery; no other file uses it.
+// Reading order: delivery.go and peer.go have the state, limits.go the bounds. Then sender.go, path.go, store.go (large messages),
+// backpressure.go, broadcast.go, direct.go and ping.go. new.go makes a Delivery; no other file uses it.
 package delivery
 
 import (

@@ -1,18 +1,13 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -301,44 +296,6 @@ func TestAgentWithoutAKeyNamesItsOwnOptions(t *testing.T) {
 	}
 }
 
-func TestWarningsOfKeysNameTheOptionsOfAnAgentEverywhere(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		args []string
-		want string
-	}{
-		"no key":    {[]string{"-insecure"}, "GWYH_KEY"},
-		"short key": {[]string{"-key", "text:short"}, "gwyh keygen"},
-		"one byte":  {[]string{"-key", "text:aaaaaaaaaaaaaaaa"}, "gwyh keygen"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			parsed, err := config.Parse(append([]string{"-bind", "127.0.0.1:0"}, c.args...), func(string) string { return "" })
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, err := Start(parsed, NewLog(io.Discard, "info", false), "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = a.Close(false) }()
-			if w := a.Warnings(); len(w) != 1 || !strings.Contains(w[0].Text, c.want) {
-				t.Errorf("API: %+v", w)
-			}
-			r := httptest.NewRecorder()
-			a.page().ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/", nil))
-			if !strings.Contains(r.Body.String(), c.want) {
-				t.Errorf("the page lacks %q", c.want)
-			}
-			if strings.Contains(r.Body.String(), "Config.SecretKey") {
-				t.Error("the page names fields of the library")
-			}
-			if l := a.Log(); !slices.ContainsFunc(l, func(l api.LogLine) bool { return l.Level == "WARN" && strings.Contains(l.Text, c.want) }) {
-				t.Errorf("log: %+v", l)
-			}
-		})
-	}
-}
-
 func TestCausesOfAJoinThatNobodyAnswersAreLoggedOnce(t *testing.T) {
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -416,58 +373,6 @@ func TestNoNodeIsTakenInBeyondTheLimit(t *testing.T) {
 	})
 }
 
-func TestMembersAreRememberedOverARestart(t *testing.T) {
-	peers := filepath.Join(t.TempDir(), "peers")
-	ann, _ := start(t, "-name", "ann")
-	bob, _ := start(t, "-name", "bob", "-join", address(ann), "-peers-file", peers)
-	until(t, "bob knows ann", func() bool { return bob.Memberlist().NumMembers() == 2 })
-	_ = bob.Close(true)
-	again, _ := start(t, "-name", "bob", "-peers-file", peers)
-	until(t, "bob knows ann again", func() bool { return again.Memberlist().NumMembers() == 2 })
-}
-
-func TestAddressesToJoinAreDistinct(t *testing.T) {
-	given := []string{"10.0.0.1", "ann:6969", "10.0.0.1:6969", "[::1]:6969", "::1", "10.0.0.1:7000", "ann:6969", "10.0.0.1"}
-	want := []string{"10.0.0.1", "ann:6969", "[::1]:6969", "10.0.0.1:7000"}
-	if got := distinct(given, "0.0.0.0:6969"); !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-func TestPeersFileIsBoundedAndReplacedAtOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "peers")
-	if got, err := readPeers(path); len(got) > 0 || err != nil {
-		t.Errorf("without a file: %q, %v", got, err)
-	}
-	var many []string
-	for i := range 1000 {
-		many = append(many, fmt.Sprintf("10.0.%d.%d:6969", i/256, i%256))
-	}
-	if err := writePeers(path, many); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := readPeers(path); err != nil || !slices.Equal(got, many[:remembered]) {
-		t.Errorf("%q, %v", got, err)
-	}
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(entries) != 1 {
-		t.Errorf("%v, %v: want the file alone", entries, err)
-	}
-}
-
-func TestAgentLooksForOthersAgainAndAgain(t *testing.T) {
-	seeds := filepath.Join(t.TempDir(), "seeds")
-	if err := os.WriteFile(seeds, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ann, _ := start(t, "-name", "ann")
-	bob, _ := start(t, "-name", "bob", "-discover", "file://"+filepath.ToSlash(seeds))
-	if err := os.WriteFile(seeds, []byte(address(ann)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "bob finds ann", func() bool { return bob.Memberlist().NumMembers() == 2 })
-}
-
 func TestDemonstrationIsAClusterOfItsOwn(t *testing.T) {
 	c, err := config.Parse([]string{"-demo", "5"}, func(string) string { return "" })
 	if err != nil {
@@ -485,38 +390,6 @@ func TestDemonstrationIsAClusterOfItsOwn(t *testing.T) {
 	defer func() { _ = a.Close(true) }()
 	until(t, "five members", func() bool { return a.Memberlist().NumMembers() == 5 })
 	until(t, "they talk", func() bool { return a.Memberlist().Stats().BroadcastsDelivered > 0 })
-}
-
-func TestMessagesAreReadBack(t *testing.T) {
-	for _, m := range []api.Message{{Name: "n", Origin: "o", Payload: []byte("p")}, {Name: strings.Repeat("n", nameMax), Origin: "", Payload: []byte{}}} {
-		got := decode(encode(m.Origin, m.Name, m.Payload))
-		if got.Name != m.Name || got.Origin != m.Origin || !bytes.Equal(got.Payload, m.Payload) {
-			t.Errorf("%+v, want %+v", got, m)
-		}
-	}
-}
-
-func FuzzMessage(f *testing.F) {
-	f.Add(encode("ann", "deploy", []byte("v1")))
-	f.Add([]byte("gwa1\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
-	f.Add([]byte("gwa1\x05"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m := decode(b)
-		if len(m.Name) > nameMax || len(m.Origin) > nameMax || len(m.Payload) > len(b) {
-			t.Errorf("%+v", m)
-		}
-	})
-}
-
-func TestMessagesHaveNamesThatCanBePrinted(t *testing.T) {
-	for _, name := range []string{"", strings.Repeat("n", nameMax+1), "a\nb", "a\x7f", "\xff"} {
-		if checkName(name) == nil {
-			t.Errorf("%q is taken", name)
-		}
-	}
-	if err := checkName("déploy to prod"); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestSlowReaderMissesEventsAndIsToldHowMany(t *testing.T) {
@@ -542,49 +415,6 @@ func TestSlowReaderMissesEventsAndIsToldHowMany(t *testing.T) {
 	h.close()
 	if _, ok := <-h.watch(t.Context()); ok {
 		t.Error("a closed hub has events")
-	}
-}
-
-func TestLogKeepsItsLastLinesWithTheirAttributes(t *testing.T) {
-	var out bytes.Buffer
-	l := NewLog(&out, "info", false)
-	lines := slog.New(l).With("a", "b c")
-	lines.Debug("not written")
-	for i := range kept + 1 {
-		lines.Warn("line", "i", i)
-	}
-	got := l.Lines()
-	if len(got) != kept || got[0].Text != `line a="b c" i=1` || got[kept-1].Text != fmt.Sprintf(`line a="b c" i=%d`, kept) || got[0].Level != "WARN" {
-		t.Errorf("%d lines, %+v ... %+v", len(got), got[0], got[len(got)-1])
-	}
-	if n := strings.Count(out.String(), "\n"); n != kept+1 {
-		t.Errorf("%d lines written", n)
-	}
-}
-
-func TestLogLinesAreReadAsTheyAre(t *testing.T) {
-	var out bytes.Buffer
-	lines := slog.New(NewLog(&out, "info", false))
-	lines.Warn("member \"bob\" (127.0.0.1:7002) joined\nnext\x1b\u202e", "n", 1, "error", "a\x1b b", "empty", "")
-	time, text, _ := strings.Cut(strings.TrimSuffix(out.String(), "\n"), " ")
-	if want := `WARN  member "bob" (127.0.0.1:7002) joined\nnext\x1b\u202e n=1 error="a\x1b b" empty=`; text != want {
-		t.Errorf("%s\nwant %s", text, want)
-	}
-	if len(time) < len("2006-01-02T15:04:05.000Z") {
-		t.Errorf("time %q", time)
-	}
-}
-
-func TestLogAsJSONHasOneObjectForEachLine(t *testing.T) {
-	var out bytes.Buffer
-	slog.New(NewLog(&out, "info", true)).With("a", 1).WithGroup("g").Warn(`say "x"`, "b", 2)
-	var line struct {
-		Level, Msg string
-		A          int
-		G          struct{ B int }
-	}
-	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line.Level != "WARN" || line.Msg != `say "x"` || line.A != 1 || line.G.B != 2 {
-		t.Errorf("%s: %+v, %v", out.String(), line, err)
 	}
 }
 
