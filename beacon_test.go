@@ -31,14 +31,28 @@ func TestStatusAndStatsShowThePropagationOfBeacons(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		s, stats := ann.Status(), ann.Stats()
-		if len(s.Propagation) != 1 || s.Propagation[0].Zone != "south" || s.Propagation[0].Count < 30 || s.Propagation[0].P95 != stats.Propagation {
-			t.Errorf("%+v, %+v", s.Propagation, stats)
+		if len(s.Propagation) != 1 || s.Propagation[0].Zone != "south" {
+			t.Fatalf("%+v, want the propagation from the zone south alone", s.Propagation)
 		}
-		if len(s.Origins) != 2 || s.Origins[0].Zone != "south" || s.Origins[0].Overdue || !s.Origins[0].Measured || s.Origins[0].Interval != time.Second {
-			t.Errorf("%+v", s.Origins)
+		if p := s.Propagation[0]; p.Count < 30 || p.P95 != stats.Propagation {
+			t.Errorf("%+v, want 30 messages or more, and the 95th percentile %v", p, stats.Propagation)
 		}
-		if stats.BeaconsSent < 20 || stats.BeaconsReceived < 40 || stats.BeaconsUnmeasured > 10 || stats.BroadcastsSent+stats.BroadcastsDelivered != 0 {
-			t.Errorf("%+v", stats)
+		if len(s.Origins) != 2 {
+			t.Fatalf("%+v, want two origins", s.Origins)
+		}
+		if o := s.Origins[0]; o.Zone != "south" || o.Interval != time.Second {
+			t.Errorf("%+v, want an origin of the zone south with an interval of 1 s", o)
+		} else if o.Overdue || !o.Measured {
+			t.Errorf("%+v, want it measured and not overdue", o)
+		}
+		if stats.BeaconsSent < 20 || stats.BeaconsReceived < 40 {
+			t.Errorf("%d beacons sent, want 20; %d received, want 40", stats.BeaconsSent, stats.BeaconsReceived)
+		}
+		if stats.BeaconsUnmeasured > 10 {
+			t.Errorf("%d beacons were not measured, want at most 10", stats.BeaconsUnmeasured)
+		}
+		if n := stats.BroadcastsSent + stats.BroadcastsDelivered; n != 0 {
+			t.Errorf("%d beacons count as broadcasts", n)
 		}
 		_ = eve.Shutdown()
 		time.Sleep(3200 * time.Millisecond) // it is not yet known to have failed

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -172,8 +173,13 @@ func TestUpdateHasOnlyTheRowsThatChanged(t *testing.T) {
 		f.SetState("node-0500", status.Failed)
 		synctest.Wait()
 		second := received(t, c)
-		if len(second) != 1 || len(rows(second[0], "members")) != 1 || len(rows(second[0], "history")) != 1 || rows(second[0], "links") != nil {
-			t.Errorf("after one change: %v", second)
+		if len(second) != 1 {
+			t.Fatalf("%d updates after one change", len(second))
+		}
+		for table, want := range map[string]int{"members": 1, "history": 1, "links": 0} {
+			if got := len(rows(second[0], table)); got != want {
+				t.Errorf("%d rows of %s after one change, want %d: %v", got, table, want, second)
+			}
 		}
 		late := newClient()
 		h.add(late)
@@ -188,10 +194,14 @@ func TestRowsThatAreGoneAreNamedUntilNoneIsLeft(t *testing.T) {
 	tables := &sent{rows: make(map[string][]byte)}
 	line := func(id string) row { return row{ID: id, Cells: []cell{text(id)}} }
 	tables.replace([]row{line("a"), line("b")})
-	if c := tables.replace([]row{line("b")}); len(c.Gone) != 1 || c.Gone[0] != "a" || len(c.Order) != 1 || c.Set != nil {
-		t.Errorf("one of two: %+v", c)
+	c := tables.replace([]row{line("b")})
+	if !slices.Equal(c.Gone, []string{"a"}) {
+		t.Errorf("one of two: %q are gone, want a", c.Gone)
 	}
-	c := tables.replace(nil)
+	if len(c.Order) != 1 || c.Set != nil {
+		t.Errorf("one of two: order %v, set %v", c.Order, c.Set)
+	}
+	c = tables.replace(nil)
 	b, err := json.Marshal(c)
 	if err != nil || string(b) != `{"gone":["b"],"order":[]}` {
 		t.Errorf("the last one: %s, %v", b, err)
@@ -305,8 +315,11 @@ func TestMessagesKeepTheLatestAndCountCopies(t *testing.T) {
 		t.Fatalf("%d rows of %d messages", len(t1.Rows), len(m.byID))
 	}
 	r := t1.Rows[4]
-	if r.Cells[0].Text != "a1b2c3 · 256" || r.Cells[4].Text != "20" || len(r.Cells[5].Lags) != copiesMax || r.Cells[5].Lags[0] != 1 {
-		t.Errorf("row %+v", r)
+	if r.Cells[0].Text != "a1b2c3 · 256" || r.Cells[4].Text != "20" {
+		t.Errorf("cells %q and %q", r.Cells[0].Text, r.Cells[4].Text)
+	}
+	if lags := r.Cells[5].Lags; len(lags) != copiesMax || lags[0] != 1 {
+		t.Errorf("lags %v, want %d that begin with 1", lags, copiesMax)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -249,8 +250,15 @@ func TestOriginThatIsOverdueOrSlowComesFirst(t *testing.T) {
 	n.arrive(b, &c, now.Add(2*time.Second), now, nodeID(2))
 	n.arrive(b, &c, now.Add(50*time.Millisecond), now, nodeID(1))
 	got := b.Origins(now.Add(2*time.Second), 10)
-	if len(got) != 3 || got[0].ID != nodeID(3) || !got[0].Overdue(now) || got[1].ID != nodeID(2) || got[2].ID != nodeID(1) {
-		t.Errorf("%+v", got)
+	var order []wire.NodeID
+	for _, o := range got {
+		order = append(order, o.ID)
+	}
+	if want := []wire.NodeID{nodeID(3), nodeID(2), nodeID(1)}; !slices.Equal(order, want) {
+		t.Fatalf("the order is %v, want %v", order, want)
+	}
+	if !got[0].Overdue(now) {
+		t.Error("the first origin is not overdue")
 	}
 }
 
@@ -334,7 +342,15 @@ func TestQuantilesAndBuckets(t *testing.T) {
 	for _, n := range z.Buckets {
 		sum += n
 	}
-	if sum != 200 || z.Count != 200 || z.Buckets[0] != 1 || z.Buckets[1] != 1 || z.Buckets[7] != 100 || z.Sum != 20100*time.Millisecond {
-		t.Errorf("%+v", z)
+	if sum != 200 || z.Count != 200 {
+		t.Errorf("%d delays in buckets, a count of %d, want 200", sum, z.Count)
+	}
+	for bucket, want := range map[int]uint64{0: 1, 1: 1, 7: 100} {
+		if got := z.Buckets[bucket]; uint64(got) != want {
+			t.Errorf("bucket %d has %d delays, want %d", bucket, got, want)
+		}
+	}
+	if want := 20100 * time.Millisecond; z.Sum != want {
+		t.Errorf("the sum is %v, want %v", z.Sum, want)
 	}
 }

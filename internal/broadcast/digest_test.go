@@ -1,6 +1,7 @@
 package broadcast
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestHeartbeatTakesTheDigestsOfWhatHasNews(t *testing.T) {
 		t.Fatalf("%d messages and %d digests", len(out), len(got))
 	}
 	want := digest.Digest{Origin: testOrigin, Top: 4, Below: 3, Age: wire.DelayOf(200 * time.Millisecond), Delay: got[0].Delay, Holes: []digest.Hole{{Below: 1, N: 1}}}
-	if got[0].Top != want.Top || got[0].Below != want.Below || got[0].Age != want.Age || !slices.Equal(got[0].Holes, want.Holes) {
+	if !reflect.DeepEqual(got[0], want) {
 		t.Errorf("digest %+v, want %+v", got[0], want)
 	}
 	if _, have := w.d.Heartbeat(nil, w.now, w.near[1]); have != nil {

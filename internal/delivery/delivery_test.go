@@ -171,8 +171,11 @@ func TestPingOfTheApplicationIsAnsweredWithThePayload(t *testing.T) {
 	}
 	w.A.Delivery.Pings.Conclude(w.Now, w.A.Delivery.Pings.Pings.HandleAck(w.A.Delivery.Pings.Outcomes, token, time.Millisecond))
 	events := w.A.Events.Take()
-	if len(events) != 1 || events[0].Kind != event.Pinged || events[0].Ping != token || events[0].Err != nil {
-		t.Errorf("events %+v, want one Pinged", events)
+	if len(events) != 1 || events[0].Kind != event.Pinged {
+		t.Fatalf("events %+v, want one Pinged", events)
+	}
+	if e := events[0]; e.Ping != token || e.Err != nil {
+		t.Errorf("Ping %d ended with %v, want %d without an error", e.Ping, e.Err, token)
 	}
 }
 

@@ -3,6 +3,7 @@ package digest
 import (
 	"bytes"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -39,8 +40,13 @@ func TestDigestsComeBackAsTheyWere(t *testing.T) {
 		if !h.Next(&d) {
 			t.Fatalf("digest %d does not come back", i)
 		}
-		if d.Origin != want.Origin || d.Top != want.Top || d.Below != want.Below || d.Age != want.Age || d.Delay != want.Delay || d.Lazy != want.Lazy || d.Kept != want.Kept || d.Offer != want.Offer || !slices.Equal(d.Holes, want.Holes) {
-			t.Errorf("digest %d is %+v, want %+v", i, d, want)
+		if !slices.Equal(d.Holes, want.Holes) {
+			t.Errorf("digest %d has the holes %v, want %v", i, d.Holes, want.Holes)
+		}
+		got := d
+		got.Holes, want.Holes = nil, nil
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("digest %d is %+v, want %+v", i, got, want)
 		}
 	}
 	if h.Next(&d) {

@@ -30,14 +30,26 @@ func TestCoverageTellsWhoHasABroadcastAndWhoDoesNot(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 			c, err := b.Coverage(t.Context(), id)
-			if err != nil || !slices.Equal(names(c.Has), []string{"a", "b", "c"}) || c.Lacks != nil || c.Unknown != nil {
-				t.Errorf("%d bytes: %+v, %v", size, c, err)
+			if err != nil {
+				t.Fatalf("%d bytes: %v", size, err)
+			}
+			if !slices.Equal(names(c.Has), []string{"a", "b", "c"}) {
+				t.Errorf("%d bytes: %q have it, want all", size, names(c.Has))
+			}
+			if c.Lacks != nil || c.Unknown != nil {
+				t.Errorf("%d bytes: %q lack it, of %q it is unknown", size, names(c.Lacks), names(c.Unknown))
 			}
 		}
 		// No member has this message.
 		c, err := a.Coverage(t.Context(), wire.MessageID{6: 0x80, 15: 1})
-		if err != nil || !slices.Equal(names(c.Lacks), []string{"a", "b", "c"}) || c.Has != nil || c.Unknown != nil {
-			t.Errorf("unknown message: %+v, %v", c, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(names(c.Lacks), []string{"a", "b", "c"}) {
+			t.Errorf("%q lack an unknown message, want all", names(c.Lacks))
+		}
+		if c.Has != nil || c.Unknown != nil {
+			t.Errorf("%q have an unknown message, of %q that is unknown", names(c.Has), names(c.Unknown))
 		}
 	})
 }

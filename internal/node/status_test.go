@@ -49,8 +49,17 @@ func TestStatusShowsMembersAndLinksInOrder(t *testing.T) {
 			t.Fatalf("%q has %d links", s.Self.Name, len(s.Links))
 		}
 		for i, l := range s.Links {
-			if l.Name != names[i+1] || !l.Subscription || !l.Subscriber || l.RTT == 0 || l.MTU < 1200 || l.Sent == 0 {
-				t.Errorf("link %d: %+v", i, l)
+			if l.Name != names[i+1] {
+				t.Errorf("link %d is to %s, want %s", i, l.Name, names[i+1])
+			}
+			if !l.Subscription || !l.Subscriber {
+				t.Errorf("link %d: subscription %t, subscriber %t, want both", i, l.Subscription, l.Subscriber)
+			}
+			if l.RTT == 0 || l.Sent == 0 {
+				t.Errorf("link %d: a round trip of %v, %d bytes sent", i, l.RTT, l.Sent)
+			}
+			if l.MTU < 1200 {
+				t.Errorf("link %d: MTU %d", i, l.MTU)
 			}
 		}
 		if len(s.Suspicions) > 0 || len(s.Warnings) > 0 {
@@ -76,8 +85,13 @@ func TestStatusFollowsACrash(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		s := statusOf(t, a)
-		if m := s.Members[2]; m.Name != "c" || m.State != status.Failed || m.FoundBy.Name == "" || s.Tombstones != 1 {
-			t.Errorf("member %+v of %d tombstones", m, s.Tombstones)
+		if m := s.Members[2]; m.Name != "c" || m.State != status.Failed {
+			t.Errorf("the third member is %s, %v, want c, failed", m.Name, m.State)
+		} else if m.FoundBy.Name == "" {
+			t.Error("nobody has found c failed")
+		}
+		if s.Tombstones != 1 {
+			t.Errorf("%d tombstones, want 1", s.Tombstones)
 		}
 		var kinds []status.Kind
 		for _, e := range s.History {

@@ -124,8 +124,14 @@ func TestPropagationIsAHistogramByZone(t *testing.T) {
 		if m.Kind != status.Histogram {
 			continue
 		}
-		if m.Name != "propagation" || m.LabelValue != "north" || m.Unit != "s" || m.Count != 3 || m.Value != 1.5 {
-			t.Errorf("%+v", m)
+		if m.Name != "propagation" || m.LabelValue != "north" {
+			t.Errorf("name %s with the label %s", m.Name, m.LabelValue)
+		}
+		if m.Count != 3 || m.Value != 1.5 {
+			t.Errorf("%d delays with the sum %v, want 3 and 1.5", m.Count, m.Value)
+		}
+		if m.Unit != "s" {
+			t.Errorf("unit %s", m.Unit)
 		}
 		first, last := m.Buckets[0], m.Buckets[len(m.Buckets)-1]
 		if first != (status.Bucket{Bound: 0.001, Count: 2}) || last.Count != 1 || !math.IsInf(last.Bound, 1) {

@@ -28,8 +28,14 @@ func TestCastCarriesTheDelay(t *testing.T) {
 	if rest, err := ParseMessage(&m, b); err != nil || len(rest) != 0 {
 		t.Fatal(err, rest)
 	}
-	if m.Kind != KindCast || m.ID != id || m.Delay != 300 || string(m.Data) != "hello" {
-		t.Errorf("%+v", m)
+	if m.Kind != KindCast || m.ID != id {
+		t.Errorf("%v %v, want %v %v", m.Kind, m.ID, KindCast, id)
+	}
+	if m.Delay != 300 {
+		t.Errorf("delay %v, want 300", m.Delay)
+	}
+	if string(m.Data) != "hello" {
+		t.Errorf("data %q", m.Data)
 	}
 	for n := range b {
 		if _, err := ParseMessage(&m, b[:n]); err == nil {

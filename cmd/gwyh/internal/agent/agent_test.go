@@ -120,8 +120,13 @@ func TestAgentsSeeEachOtherAndTheirMessages(t *testing.T) {
 	if got := names(members); !slices.Equal(got, []string{"ann", "bob"}) {
 		t.Fatalf("members %q", got)
 	}
-	if m := members[0]; string(m.Meta) != "first" || m.Zone != "z1" || m.State != "alive" || m.Self || !members[1].Self {
-		t.Errorf("%+v", members)
+	if m := members[0]; string(m.Meta) != "first" || m.Zone != "z1" {
+		t.Errorf("ann has the metadata %q and the zone %s", m.Meta, m.Zone)
+	} else if m.State != "alive" {
+		t.Errorf("ann is %s", m.State)
+	}
+	if members[0].Self || !members[1].Self {
+		t.Errorf("the answering node is not marked as bob: %+v", members)
 	}
 
 	events := follow(t, ofAnn)

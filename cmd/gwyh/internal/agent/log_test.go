@@ -92,7 +92,13 @@ func TestLogAsJSONHasOneObjectForEachLine(t *testing.T) {
 		A          int
 		G          struct{ B int }
 	}
-	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line.Level != "WARN" || line.Msg != `say "x"` || line.A != 1 || line.G.B != 2 {
-		t.Errorf("%s: %+v, %v", out.String(), line, err)
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatalf("%s: %v", out.String(), err)
+	}
+	if line.Level != "WARN" || line.Msg != `say "x"` {
+		t.Errorf("level %s, message %q", line.Level, line.Msg)
+	}
+	if line.A != 1 || line.G.B != 2 {
+		t.Errorf("attributes a=%d, g.b=%d, want 1 and 2", line.A, line.G.B)
 	}
 }

@@ -298,8 +298,14 @@ func TestEventsAreSentAsTheyHappen(t *testing.T) {
 			lines = append(lines, s.Text())
 		}
 	}
-	if len(lines) != 6 || lines[0] != "id: 8" || lines[1] != "event: member-join" || lines[3] != "id: 9" || lines[4] != "event: message" {
-		t.Fatalf("%q", lines)
+	if len(lines) != 6 {
+		t.Fatalf("%d lines, want 6: %q", len(lines), lines)
+	}
+	if want := []string{"id: 8", "event: member-join"}; !slices.Equal(lines[:2], want) {
+		t.Fatalf("the first event is %q, want %q", lines[:2], want)
+	}
+	if want := []string{"id: 9", "event: message"}; !slices.Equal(lines[3:5], want) {
+		t.Fatalf("the second event is %q, want %q", lines[3:5], want)
 	}
 	for _, line := range []string{lines[2], lines[5]} {
 		var v any

@@ -44,8 +44,17 @@ func TestDefaultsAreThoseOfTheHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.BindAddr != "0.0.0.0" || l.BindPort != gwyh.DefaultPort || c.HTTP != "127.0.0.1:6970" || c.LogLevel != "info" || c.HandlerTimeout != time.Minute {
-		t.Errorf("%+v", c)
+	if l.BindAddr != "0.0.0.0" || l.BindPort != gwyh.DefaultPort {
+		t.Errorf("bound to %s port %d, want 0.0.0.0 port %d", l.BindAddr, l.BindPort, gwyh.DefaultPort)
+	}
+	if c.HTTP != "127.0.0.1:6970" {
+		t.Errorf("the API is at %s", c.HTTP)
+	}
+	if c.LogLevel != "info" {
+		t.Errorf("the level of the log is %s", c.LogLevel)
+	}
+	if c.HandlerTimeout != time.Minute {
+		t.Errorf("a handler may take %v", c.HandlerTimeout)
 	}
 }
 
@@ -138,8 +147,14 @@ func TestKeysAreReadFromFilesInTheirOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Keys) != 2 || string(c.Keys[0]) != key || string(c.Keys[1]) != "the old pass phrase" || c.Token != "secret" {
-		t.Errorf("%q, %q", c.Keys, c.Token)
+	if len(c.Keys) != 2 {
+		t.Fatalf("%d keys, want 2", len(c.Keys))
+	}
+	if string(c.Keys[0]) != key || string(c.Keys[1]) != "the old pass phrase" {
+		t.Errorf("keys %q", c.Keys)
+	}
+	if c.Token != "secret" {
+		t.Errorf("token %q", c.Token)
 	}
 	l, err := c.Library()
 	if err != nil || string(l.Keyring.GetPrimaryKey()) != key {
