@@ -32,6 +32,11 @@ type Event struct {
 	Message string // the id of a broadcast; the first 16 digits are the same for all broadcasts of one origin
 	Size    int    // the size of a broadcast in bytes
 
+	// Of Received. Broadcasts of more than one datagram, and those that passed a gwyh 0.1 node, carry no travel time.
+	Made    bool          // Node itself made the broadcast
+	Travel  time.Duration // half of the round trips on the path of the copy; waiting is not included. Zero if it is unknown
+	Parents []Node        // the neighbors that the node takes full copies of this origin from; empty before they are chosen
+
 	// Missed is the number of events dropped just before this one because the channel was full.
 	Missed uint64
 }

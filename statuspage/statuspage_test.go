@@ -297,6 +297,44 @@ func TestEventsAreServedUntilTheBrowserLeaves(t *testing.T) {
 	_ = r.Body.Close()
 }
 
+func TestMessagesShowTheirOriginTheirWayAndParentsWhereThatIsKnown(t *testing.T) {
+	m, at := newMessages(), time.Unix(10_000, 0)
+	ann, bob := status.Node{Name: "ann"}, status.Node{Name: "bob"}
+	m.note(&status.Event{Kind: status.Received, At: at, Message: "0a0b0c0d-0000-8000-0000-000000000001", Node: ann, Travel: 3 * time.Millisecond, Made: true})
+	m.note(&status.Event{Kind: status.Received, At: at, Message: "0a0b0c0d-0000-8000-0000-000000000002", Node: bob, Travel: 12 * time.Millisecond,
+		Parents: []status.Node{bob, ann}})
+	m.note(&status.Event{Kind: status.Received, At: at, Message: "01020304-0000-8000-0000-000000000009", Node: bob})
+	got := m.table(at)
+	var made, parents int
+	for i, c := range got.Columns {
+		switch c.Label {
+		case "Made before":
+			made = i
+		case "Parents":
+			parents = i
+		}
+	}
+	for i, want := range [][3]string{{"010203 · 9", "unknown", "not chosen yet"}, {"ann · 2", "≥ 12 ms", "bob, ann"}, {"ann · 1", "≥ 3.0 ms", "not chosen yet"}} {
+		if c := got.Rows[i].Cells; c[0].Text != want[0] || c[made].Text != want[1] || c[parents].Text != want[2] {
+			t.Errorf("row %d: %q, %q, %q, want %q", i, c[0].Text, c[made].Text, c[parents].Text, want)
+		}
+	}
+}
+
+func TestFailedNeighborsWereSilentOrDeaf(t *testing.T) {
+	at := time.Unix(10_000, 0)
+	s := status.Status{At: at, History: []status.Event{
+		{At: at, Kind: status.MemberDied, Node: status.Node{Name: "stranger"}},
+		{At: at, Kind: status.MemberDied, Node: status.Node{Name: "silent"}, Heard: at.Add(-4200 * time.Millisecond)},
+		{At: at, Kind: status.MemberDied, Node: status.Node{Name: "deaf"}, Heard: at.Add(-300 * time.Millisecond), DeafSince: at.Add(-3 * time.Second)},
+	}}
+	for i, want := range []string{"0.3 s before; it heard nothing of this node", "4.2 s before", ""} {
+		if got := historyTable(&s).Rows[i].Cells[4].Text; got != want {
+			t.Errorf("row %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
 func TestMessagesKeepTheLatestAndCountCopies(t *testing.T) {
 	m := newMessages()
 	at := time.Unix(1000, 0)
@@ -315,10 +353,10 @@ func TestMessagesKeepTheLatestAndCountCopies(t *testing.T) {
 		t.Fatalf("%d rows of %d messages", len(t1.Rows), len(m.byID))
 	}
 	r := t1.Rows[4]
-	if r.Cells[0].Text != "a1b2c3 · 256" || r.Cells[4].Text != "20" {
-		t.Errorf("cells %q and %q", r.Cells[0].Text, r.Cells[4].Text)
+	if r.Cells[0].Text != "a1b2c3 · 256" || r.Cells[6].Text != "20" {
+		t.Errorf("cells %q and %q", r.Cells[0].Text, r.Cells[6].Text)
 	}
-	if lags := r.Cells[5].Lags; len(lags) != copiesMax || lags[0] != 1 {
+	if lags := r.Cells[7].Lags; len(lags) != copiesMax || lags[0] != 1 {
 		t.Errorf("lags %v, want %d that begin with 1", lags, copiesMax)
 	}
 }

@@ -149,7 +149,11 @@ func (ds *Broadcasts) ReceiveBroadcast(now time.Time, p *Peer, m *wire.Message) 
 		a.Delivered = true
 	}
 	ds.flood(now, wire.KindCast, m.ID, delay, m.Data, p)
-	d.cfg.Events.Add(event.Event{Kind: event.Message, Data: bytes.Clone(m.Data), From: p.ID, ID: m.ID, Size: len(m.Data)})
+	e := event.Event{Kind: event.Message, Data: bytes.Clone(m.Data), From: p.ID, ID: m.ID, Size: len(m.Data)}
+	if m.ID.HasOrigin() && !p.Legacy { // PROTOCOL.md Q1
+		e.Travel, e.Made = delay.Duration(), m.Delay == 0
+	}
+	d.cfg.Events.Add(e)
 }
 
 // flood sends a message along the links that dissemination chooses, but never along the one that it arrived on.

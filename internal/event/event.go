@@ -75,6 +75,8 @@ type Event struct {
 	From   wire.NodeID    // of Message, Duplicate and Coverage: the peer that sent the copy, its last piece or the answer
 	ID     wire.MessageID // the broadcast
 	Size   int            // bytes of the broadcast
+	Travel time.Duration  // of Message: half of the round trips on the path of the broadcast; zero if it is unknown
+	Made   bool           // of Message: From made the broadcast; unknown for large ones
 	Has    bool           // of Coverage
 	Member members.Member
 	Token  JoinToken

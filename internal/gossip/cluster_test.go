@@ -46,8 +46,9 @@ type node struct {
 	departed  int
 
 	app     app
-	arrived *int // the counter of the cluster
-	repeats int  // number of messages that arrived by Repeat
+	arrived *int        // the counter of the cluster
+	last    event.Event // the last message
+	repeats int         // number of messages that arrived by Repeat
 }
 
 // key returns the map key of a message: the message itself, or its hash if it is large.
@@ -92,6 +93,7 @@ func (n *node) takeAll(now time.Time, events []event.Event) {
 			n.got[key(e.Data)]++
 			n.at[key(e.Data)] = now
 			*n.arrived++
+			n.last = e
 			if e.Via == event.ViaRepeat {
 				n.repeats++
 			}

@@ -49,5 +49,15 @@ func (c *Core) Detector() *swim.Detector { return c.swim.Detector }
 // Beacons returns what beacons have shown, for reading.
 func (c *Core) Beacons() *beacon.Beacons { return c.broadcast.Beacons }
 
+// Parents returns the neighbors from which this node takes full copies of the messages of an origin.
+func (c *Core) Parents(origin uint64) (list []wire.NodeID) {
+	for _, p := range c.links {
+		if c.broadcast.Disseminator.IsParent(origin, &p.Neighbor) {
+			list = append(list, p.ID)
+		}
+	}
+	return list
+}
+
 // SetWatched sets whether each event.Duplicate is wanted.
 func (c *Core) SetWatched(wanted bool) { c.broadcast.Watched = wanted }

@@ -46,7 +46,13 @@ func (w *Watch) Copy(now time.Time, core *gossip.Core, kind status.Kind, e *even
 		return
 	}
 	i := inspection{now: now, core: core}
-	w.send(status.Event{At: now, Kind: kind, Node: i.node(e.From), Message: e.ID.String(), Size: e.Size})
+	v := status.Event{At: now, Kind: kind, Node: i.node(e.From), Message: e.ID.String(), Size: e.Size, Travel: e.Travel, Made: e.Made}
+	if kind == status.Received && e.ID.HasOrigin() {
+		for _, id := range core.Parents(e.ID.Origin()) {
+			v.Parents = append(v.Parents, i.node(id))
+		}
+	}
+	w.send(v)
 }
 
 // Member sends the event of a member that joined or was updated.

@@ -28,7 +28,9 @@ function show() {
   for (const a of document.querySelectorAll("nav a")) {
     if (a.hash === "#" + current.id) {
       a.setAttribute("aria-current", "page");
-      a.scrollIntoView({ block: "nearest", inline: "nearest" });
+      const bar = a.closest("ul"); // scrollIntoView would move the start of the next Tab behind the link to the content
+      bar.scrollLeft += Math.min(0, a.getBoundingClientRect().left - bar.getBoundingClientRect().left)
+        + Math.max(0, a.getBoundingClientRect().right - bar.getBoundingClientRect().right);
     } else a.removeAttribute("aria-current");
   }
   draw(current.id);

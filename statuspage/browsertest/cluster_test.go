@@ -64,12 +64,17 @@ func TestNodeDiesAndComesBackLive(t *testing.T) {
 		}
 	}
 	p.until(`document.querySelectorAll("#table-messages tbody tr").length === 5`)
+	// Every node is a neighbor of every other one, so a copy comes from the origin itself, and each origin has a name.
+	p.until(`[...document.querySelectorAll("#table-messages tbody tr")].every(r => /^(bob|cleo|dora) · /.test(r.cells[0].innerText) && r.cells[2].innerText.startsWith("≥ "))`)
+	p.until(`[...document.querySelectorAll("#table-messages tbody tr")].some(r => /bob|cleo|dora|emil|not chosen yet/.test(r.cells[5].innerText))`)
 	p.shoot("cluster-messages", false)
 	p.visit("links")
 	p.until(`document.querySelectorAll("#graph .neighbor").length === 4`)
 	p.shoot("cluster-links", true)
 	p.visit("history")
 	p.until(`document.querySelector("#table-history").innerText.includes("failed")`)
+	p.until(`/[2-9]\.\d s before$/m.test([...document.querySelectorAll("#table-history tbody tr")].find(r => r.cells[1].innerText === "failed").cells[4].innerText)`)
+	p.shoot("cluster-history", false)
 	p.visit("security")
 	if !eval[bool](p, fmt.Sprintf(`document.querySelector("#table-keys").innerText.includes(%q)`, gwyh.KeyFingerprint([]byte("sixteen bytes or more, at random")))) {
 		t.Error("the fingerprint of the key is not shown")

@@ -42,6 +42,23 @@ func TestEveryViewOpensWithoutErrorsAndRequestsNothingElsewhere(t *testing.T) {
 	}
 }
 
+func TestMessagesShowTheirWayAndParentsWhereThatIsKnown(t *testing.T) {
+	f := fake.New(60)
+	p := open(t, f, desktop)
+	p.visit("messages")
+	busy(p, f)
+	row := `[...document.querySelectorAll("#table-messages tbody tr")].find(r => r.cells[0].innerText.endsWith(" · 7")).cells`
+	for cell, want := range map[string]string{"[0]": "node-0008 · 7", "[2]": "≥ 84 ms", "[5]": "node-0008, node-0001"} {
+		if got := eval[string](p, row+cell+".innerText"); got != want {
+			t.Errorf("%s: %q, want %q", cell, got, want)
+		}
+	}
+	large := `[...document.querySelectorAll("#table-messages tbody tr")].find(r => r.cells[0].innerText.endsWith(" · 6")).cells`
+	if got := eval[string](p, large+"[2].innerText + ', ' + "+large+"[5].innerText"); got != "unknown, not chosen yet" {
+		t.Errorf("a message that says nothing about its way: %q", got)
+	}
+}
+
 func TestPageIsAccessible(t *testing.T) {
 	for name, l := range map[string]look{"light": desktop, "dark": dark, "phone": phone} {
 		t.Run(name, func(t *testing.T) {

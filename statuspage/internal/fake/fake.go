@@ -171,8 +171,13 @@ func (f *Node) Broadcast(number int) {
 		if i > 0 {
 			kind = status.Duplicate
 		}
-		f.publish(status.Event{At: now.Add(lag), Kind: kind, Node: f.status.Links[(number+i*3)%len(f.status.Links)].Node,
-			Message: fmt.Sprintf("a1b2c3d4-0000-0000-0000-%012x", number), Size: 300})
+		e := status.Event{At: now.Add(lag), Kind: kind, Node: f.status.Links[(number+i*3)%len(f.status.Links)].Node,
+			Message: fmt.Sprintf("a1b2c3d4-0000-8%03x-0000-%012x", number%len(f.status.Links), number), Size: 300}
+		if i == 0 && number%3 > 0 { // every third one is large and says nothing about its way
+			e.Travel, e.Parents = time.Duration(number)*12*time.Millisecond, []status.Node{e.Node, f.status.Links[0].Node}
+			e.Made = number%2 == 1
+		}
+		f.publish(e)
 	}
 }
 
