@@ -96,7 +96,8 @@ func (r *rotation) check(ctx context.Context) error {
 			return err
 		}
 		if len(keys) == 0 {
-			return fmt.Errorf("the agent %s has no key, so it would no longer accept agents without one: restart each agent with a key", a.address)
+			return fmt.Errorf("the agent %s has no key, so it would no longer accept agents without one: restart one agent after the other with -key text:insecure, which is the key of "+
+				"agents without one, and write text:insecure into the line after the new key", a.address)
 		}
 		for _, k := range keys {
 			if k.Weak && len(r.weak) == 0 {

@@ -96,6 +96,26 @@ func TestRotationAwayFromAKeyWithoutAFingerprintNeedsTheOldKey(t *testing.T) {
 	haveKeys(t, agents, gwyh.KeyFingerprint(newKey))
 }
 
+// Agents without a key and agents with "text:insecure" have the same one, so agents are restarted one after the other.
+func TestAgentsWithoutAKeyAreRotatedAfterARestart(t *testing.T) {
+	bare, apis := three(t, "")
+	const remedy = "restart one agent after the other with -key text:insecure"
+	if _, err := rotateTo(t, newInput, apis...); err == nil || !strings.Contains(err.Error(), remedy) {
+		t.Fatalf("%v", err)
+	}
+	haveKeys(t, bare)
+	dora, _ := startWith(t, "text:insecure", "-name", "dora")
+	if n, err := dora.Memberlist().Join([]string{bare[0].Memberlist().LocalNode().Address()}); n != 1 || err != nil {
+		t.Fatalf("an agent with the key text:insecure does not join agents without one: %v", err)
+	}
+
+	agents, apis := three(t, "text:insecure")
+	if out, err := rotateTo(t, newInput+"text:insecure\n", apis...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	haveKeys(t, agents, gwyh.KeyFingerprint(newKey))
+}
+
 func TestRotationThatWouldCutSomebodyOffChangesNothing(t *testing.T) {
 	agents, apis := three(t, testKey)
 	raw, _ := base64.StdEncoding.DecodeString(testKey)
