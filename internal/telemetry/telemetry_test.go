@@ -177,3 +177,23 @@ func TestEachPropagationTimeIsPublishedOnce(t *testing.T) {
 		t.Errorf("%d published", count())
 	}
 }
+
+func TestDocumentExplainsEveryReasonOfADrop(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/METRICS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(doc), "## Reasons of drops")
+	table, _, _ = strings.Cut(table, "\n## ")
+	var f Figures
+	count := 0
+	f.Drops(func(_ uint64, reason string) {
+		count++
+		if !strings.Contains(table, "`"+reason+"`") {
+			t.Errorf("docs/METRICS.md does not explain %s", reason)
+		}
+	})
+	if got := strings.Count(table, "`") / 2; got != count {
+		t.Errorf("docs/METRICS.md has %d reasons, the library %d", got, count)
+	}
+}

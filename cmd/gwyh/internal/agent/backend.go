@@ -23,13 +23,19 @@ func (a *Agent) Self() api.Self {
 	s := a.list.Stats()
 	m := member(a.list.LocalNode())
 	m.Self = true
+	drops := make(map[string]uint64)
+	for _, d := range a.list.Status().Drops {
+		if d.Count > 0 {
+			drops[d.Reason] = d.Count
+		}
+	}
 	return api.Self{
 		Member: m, Version: a.version, Started: a.started, Health: a.list.GetHealthScore(), Label: a.config.Label, Handlers: a.handled.Counts(),
 		Stats: api.Stats{
 			Members: s.Members, Links: s.Links, Subscriptions: s.Subscriptions, DefaultKey: s.DefaultKey, WeakKeys: s.WeakKeys,
 			BroadcastsSent: s.BroadcastsSent, BroadcastsDelivered: s.BroadcastsDelivered, BroadcastsDuplicate: s.BroadcastsDuplicate,
 			BroadcastsCrossZone: s.BroadcastsCrossZone, DatagramsSent: s.DatagramsSent, DatagramsReceived: s.DatagramsReceived,
-			BytesSent: s.BytesSent, BytesReceived: s.BytesReceived, Dropped: s.Dropped, EventsMissed: a.events.missed.Load(),
+			BytesSent: s.BytesSent, BytesReceived: s.BytesReceived, Dropped: s.Dropped, Drops: drops, EventsMissed: a.events.missed.Load(),
 		},
 	}
 }

@@ -68,21 +68,22 @@ type Self struct {
 
 // Stats are the counters of gwyh.Stats.
 type Stats struct {
-	Members             int    `json:"members"`
-	Links               int    `json:"links"`
-	Subscriptions       int    `json:"subscriptions"`
-	DefaultKey          bool   `json:"default_key"`
-	WeakKeys            int    `json:"weak_keys"`
-	BroadcastsSent      uint64 `json:"broadcasts_sent"`
-	BroadcastsDelivered uint64 `json:"broadcasts_delivered"`
-	BroadcastsDuplicate uint64 `json:"broadcasts_duplicate"`
-	BroadcastsCrossZone uint64 `json:"broadcasts_cross_zone"`
-	DatagramsSent       uint64 `json:"datagrams_sent"`
-	DatagramsReceived   uint64 `json:"datagrams_received"`
-	BytesSent           uint64 `json:"bytes_sent"`
-	BytesReceived       uint64 `json:"bytes_received"`
-	Dropped             uint64 `json:"dropped"`
-	EventsMissed        uint64 `json:"events_missed"` // events that a slow reader of the event stream did not get
+	Members             int               `json:"members"`
+	Links               int               `json:"links"`
+	Subscriptions       int               `json:"subscriptions"`
+	DefaultKey          bool              `json:"default_key"`
+	WeakKeys            int               `json:"weak_keys"`
+	BroadcastsSent      uint64            `json:"broadcasts_sent"`
+	BroadcastsDelivered uint64            `json:"broadcasts_delivered"`
+	BroadcastsDuplicate uint64            `json:"broadcasts_duplicate"`
+	BroadcastsCrossZone uint64            `json:"broadcasts_cross_zone"`
+	DatagramsSent       uint64            `json:"datagrams_sent"`
+	DatagramsReceived   uint64            `json:"datagrams_received"`
+	BytesSent           uint64            `json:"bytes_sent"`
+	BytesReceived       uint64            `json:"bytes_received"`
+	Dropped             uint64            `json:"dropped"`
+	Drops               map[string]uint64 `json:"drops,omitempty"` // the same by reason, as in docs/METRICS.md
+	EventsMissed        uint64            `json:"events_missed"`   // events that a slow reader of the event stream did not get
 }
 
 // Handlers counts calls of event handlers.

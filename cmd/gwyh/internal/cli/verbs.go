@@ -10,8 +10,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -342,6 +344,18 @@ Flags:
 	run:    describe,
 }
 
+// dropped formats what an agent has dropped, the most frequent reason first.
+func dropped(st *api.Stats) string {
+	if len(st.Drops) == 0 {
+		return fmt.Sprint(st.Dropped)
+	}
+	reasons := slices.SortedFunc(maps.Keys(st.Drops), func(x, y string) int { return cmp.Or(cmp.Compare(st.Drops[y], st.Drops[x]), cmp.Compare(x, y)) })
+	for i, r := range reasons {
+		reasons[i] = fmt.Sprint(r, " ", st.Drops[r])
+	}
+	return fmt.Sprintf("%d (%s)", st.Dropped, strings.Join(reasons, ", "))
+}
+
 func describe(ctx context.Context, s *session) error {
 	var self api.Self
 	if err := s.agent.Get(ctx, "/v1/self", &self); err != nil {
@@ -374,7 +388,7 @@ func describe(ctx context.Context, s *session) error {
 			{"members", fmt.Sprint(st.Members)},
 			{"broadcasts", fmt.Sprintf("%d sent, %d received, %d duplicates, %d copies from other zones", st.BroadcastsSent, st.BroadcastsDelivered, st.BroadcastsDuplicate, st.BroadcastsCrossZone)},
 			{"datagrams", fmt.Sprintf("%d sent (%d bytes), %d received (%d bytes)", st.DatagramsSent, st.BytesSent, st.DatagramsReceived, st.BytesReceived)},
-			{"dropped", fmt.Sprint(st.Dropped)},
+			{"dropped", dropped(st)},
 			{"event handlers", fmt.Sprintf("%d run, %d failed, %d events dropped", self.Handlers.Run, self.Handlers.Failed, self.Handlers.Dropped)},
 		} {
 			_, _ = fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
