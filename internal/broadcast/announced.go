@@ -82,10 +82,13 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 	if g.Origin == d.cfg.Self {
 		return
 	}
-	late := time.Duration(0)
+	late := -n.RTT
 	o := d.origins.byID[g.Origin]
 	if o != nil {
 		p := d.origins.path(o, n.slot)
+		if g.Top >= o.top && len(g.Holes) == 0 {
+			d.showed(o, n)
+		}
 		if g.Age < wire.DelayMax && g.Top == o.probe {
 			p.delay = g.Delay
 			p.sample(d.since(came) - o.probeAt)
@@ -99,9 +102,6 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 		if p.is(known) {
 			late = time.Duration(p.late) * wire.DelayUnit
 		}
-	}
-	if o == nil || !d.origins.path(o, n.slot).is(known) {
-		late = -n.RTT
 	}
 	due := came.Add(d.grace.length - late)
 	if due.Before(now) {

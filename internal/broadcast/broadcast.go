@@ -160,10 +160,7 @@ func (d *Disseminator) originOf(now time.Time, id *wire.MessageID) *origin {
 // IsParent reports whether n is a parent for an origin.
 func (d *Disseminator) IsParent(id uint64, n *Neighbor) bool {
 	o := d.origins.byID[id]
-	if o == nil || !n.linked {
-		return false
-	}
-	return n.slot < len(o.paths) && o.paths[n.slot].is(parent)
+	return n.linked && o.has(n) && o.paths[n.slot].is(parent)
 }
 
 // Parents returns the number of parents, summed over all origins.

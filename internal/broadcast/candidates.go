@@ -10,8 +10,9 @@ import (
 const (
 	missesMax = 3 // consecutive missed probes after which a parent is replaced
 
-	stayFor  = 3  // a neighbor must be faster than a parent by more than this, in units of wire.Delay,
+	stayFor  = 10 // a neighbor must be faster than a parent by more than this, in units of wire.Delay,
 	stayPart = 32 // plus the parent's round trip divided by this, to replace it
+	stayNear = 50 // and must repair a loss sooner than the announcer by more than this to replace it
 
 	zonePart  = 16 // a neighbor of this zone may be later than one of another by the time from there divided by this,
 	zoneSlack = 10 // plus this, in units of wire.Delay

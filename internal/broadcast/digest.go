@@ -30,6 +30,14 @@ func (d *Disseminator) schedule(now time.Time, o *origin, n *Neighbor) {
 	n.soon = append(n.soon, o)
 }
 
+// showed cancels the early digest of an origin, because n has shown that it has the messages.
+func (d *Disseminator) showed(o *origin, n *Neighbor) {
+	d.origins.path(o, n.slot).set(scheduled, false)
+	if n.soon = slices.DeleteFunc(n.soon, func(s *origin) bool { return s == o }); len(n.soon) == 0 {
+		n.soonAt = time.Time{}
+	}
+}
+
 // announceSoon sends n the scheduled digests.
 func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	var have *digest.List

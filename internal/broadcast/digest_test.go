@@ -72,6 +72,53 @@ func TestNeighborThatAskedForItIsToldSoon(t *testing.T) {
 }
 
 // PROTOCOL.md Q7.
+// PROTOCOL.md Q8.
+func TestNeighborThatHasShownAMessageIsNotToldSoon(t *testing.T) {
+	copyOf := func(counter uint64) func(*world) {
+		return func(w *world) {
+			m := id(counter)
+			w.d.Duplicate(w.now, w.near[1], &m, 0)
+		}
+	}
+	digestOf := func(g digest.Digest) func(*world) {
+		g.Origin = testOrigin
+		return func(w *world) { w.digest(w.near[1], g) }
+	}
+	for what, c := range map[string]struct {
+		met   []uint64 // messages that the node meets before the neighbor shows something
+		shows func(*world)
+		told  bool
+	}{
+		"a copy":                      {[]uint64{2}, copyOf(2), false},
+		"a copy of an older message":  {[]uint64{2}, copyOf(1), true},
+		"a copy of the last of three": {[]uint64{2, 3, 4}, copyOf(4), true},
+		"a digest":                    {[]uint64{2}, digestOf(digest.Digest{Top: 2, Below: 1}), false},
+		"a digest of three":           {[]uint64{2, 3, 4}, digestOf(digest.Digest{Top: 4, Below: 3}), false},
+		"a digest with a hole":        {[]uint64{2, 3, 4}, digestOf(digest.Digest{Top: 4, Below: 3, Holes: []digest.Hole{{Below: 1, N: 1}}}), true},
+		"a digest of an older one":    {[]uint64{2}, digestOf(digest.Digest{Top: 1}), true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t, 3)
+			w.copies(1, time.Millisecond, w.near...)
+			w.steered(w.near[1], testOrigin, true, true)
+			w.run(2 * time.Second)
+			w.take()
+			w.met(w.near[0], c.met...)
+			c.shows(w)
+			w.run(testRTT + soonAfter)
+			if got := w.count(SendDigest) > 0; got != c.told {
+				t.Errorf("the neighbor is told soon: %v, want %v", got, c.told)
+			}
+			w.take()
+			w.met(w.near[0], 5)
+			w.run(testRTT + soonAfter)
+			if got := w.count(SendDigest); got != 1 {
+				t.Errorf("%d digests of the next message, want 1", got)
+			}
+		})
+	}
+}
+
 func TestDigestSpeaksOfTheLastSecondsOnly(t *testing.T) {
 	w := newWorld(t, 2)
 	for c := uint64(1); c <= 20; c++ {

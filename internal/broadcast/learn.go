@@ -67,6 +67,9 @@ func (d *Disseminator) Duplicate(now time.Time, n *Neighbor, id *wire.MessageID,
 		return
 	}
 	d.sample(now, o, n, id.Counter(), delay)
+	if id.Counter() == o.top && o.marks[0]+1 >= o.top { // there is no message before it that n may lack
+		d.showed(o, n)
+	}
 	p := d.origins.path(o, n.slot)
 	wanted := p.is(parent) || !o.chosen || explores(id, n)
 	if !wanted && !n.repliesToRequest(now) {

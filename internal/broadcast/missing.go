@@ -61,16 +61,13 @@ func (t *missingTable) push(m *missing) {
 }
 
 func (t *missingTable) remove(m *missing) {
-	last := len(t.heap) - 1
-	if i := m.place; i != last {
-		t.swap(i, last)
-		t.heap[last] = nil
-		t.heap = t.heap[:last]
-		t.fix(t.heap[i])
-		return
-	}
+	last, i := len(t.heap)-1, m.place
+	t.swap(i, last)
 	t.heap[last] = nil
 	t.heap = t.heap[:last]
+	if i != last {
+		t.fix(t.heap[i])
+	}
 	if last == 0 {
 		t.heap = nil
 	}

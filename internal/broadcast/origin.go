@@ -143,6 +143,9 @@ func (s *origins) path(o *origin, slot int) *path {
 	return &o.paths[slot]
 }
 
+// has reports whether the origin has a path for n.
+func (o *origin) has(n *Neighbor) bool { return o != nil && n.slot < len(o.paths) }
+
 // Sizes in memory, in bytes.
 const (
 	originSize = 144 // an origin

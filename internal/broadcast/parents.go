@@ -63,6 +63,9 @@ func announcer(list []candidate) (best *Neighbor) {
 	soonest := 0
 	for _, c := range list {
 		repaired := c.score + 3*int(c.n.RTT/wire.DelayUnit)/2
+		if c.p.is(backup) {
+			repaired -= stayNear
+		}
 		if best == nil || repaired < soonest {
 			best, soonest = c.n, repaired
 		}

@@ -47,6 +47,23 @@ func TestOneOfTheOthersIsAskedToAnnounceSoon(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md Q4.
+func TestAnnouncerStaysUnlessAnotherIsMuchSooner(t *testing.T) {
+	for _, c := range []struct {
+		sooner  time.Duration // the round trip of the other candidate
+		changed bool
+	}{{testRTT, false}, {testRTT - 3*time.Millisecond, false}, {testRTT - 4*time.Millisecond, true}} {
+		w := newWorld(t, 4)
+		w.copies(1, 0, w.near...)
+		w.take()
+		w.near[3].RTT = c.sooner
+		w.copies(2, 0, w.near[:2]...)
+		if changed := w.count(SendPrune) > 0; changed != c.changed {
+			t.Errorf("round trip %v instead of %v: the announcer changes: %v, want %v", c.sooner, testRTT, changed, c.changed)
+		}
+	}
+}
+
 func TestNeighborThatIsNotKnownToBringMessagesIsNotPruned(t *testing.T) {
 	w := newWorld(t, 4)
 	w.copies(1, time.Millisecond, w.near[:3]...)

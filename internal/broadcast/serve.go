@@ -27,8 +27,7 @@ func (d *Disseminator) HandleRequests(out []Outcome, n *Neighbor, data []byte) [
 	d.grant(n)
 	for i := range want.Len() {
 		id, from, until := want.At(i)
-		granted := n.linked && n.credit > 0
-		if !granted || from >= until {
+		if !n.linked || n.credit <= 0 || from >= until {
 			d.Stats.Unexpected++
 			continue
 		}

@@ -55,9 +55,6 @@ func (d *Disseminator) SendsLarge(n *Neighbor) bool {
 	return d.Gives(&own, n) != 0
 }
 
-// has reports whether the origin has a path for n.
-func (o *origin) has(n *Neighbor) bool { return o != nil && n.slot < len(o.paths) }
-
 // stated reports whether n has said which stripes of the origin's messages it takes.
 func (o *origin) stated(n *Neighbor) bool { return o.has(n) && o.paths[n.slot].is(stated) }
 
