@@ -67,6 +67,17 @@ func (h *hub) feedback() {
 	}
 }
 
+// prune makes peers send a Prune for the origin.
+func (h *hub) prune(peers []*peer) {
+	var s wire.Steer
+	var m wire.Message
+	s.Add(h.from.ids.Origin(), false)
+	_, _ = wire.ParseMessage(&m, wire.AppendList(nil, wire.KindPrune, wire.MessageID{}, s.Bytes()))
+	for _, p := range peers {
+		h.broadcast.Disseminator.HandleSteer(&p.Neighbor, m.Data, true)
+	}
+}
+
 // take gives the packets to the hub, as the loop does.
 func (h *hub) take() {
 	if due := h.NextTimeout(); !due.After(h.now) {
@@ -98,10 +109,14 @@ func BenchmarkForwardToNineLinks(b *testing.B) {
 		name  string
 		suite session.Suite
 		debug bool
-	}{{"nacl", session.NaCl, false}, {"null", session.Null, false}, {"null at DEBUG", session.Null, true}} {
+		eager bool // two links only have not pruned the origin
+	}{{"nacl", session.NaCl, false, false}, {"nacl, eager", session.NaCl, false, true}, {"null", session.Null, false, false}, {"null at DEBUG", session.Null, true, false}} {
 		b.Run(x.name, func(b *testing.B) {
 			h := newHub(b, x.suite, 256)
 			h.SetDebug(x.debug)
+			if x.eager {
+				h.prune(h.links[3:])
+			}
 			var packets [1024][]byte
 			sent := h.stats.SentDatagrams
 			b.ReportAllocs()
