@@ -44,7 +44,7 @@ func TestJoinOfOneselfCountsAsReached(t *testing.T) {
 	})
 }
 
-func TestJoinCountsWhatItReachedAndForgivesTheRest(t *testing.T) {
+func TestJoinCountsWhatItReachedAndIgnoresTheRest(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b, d := c.node("a"), c.node("b"), c.node("d")
 		reached, err := d.Join([]string{"10.9.9.9:7000", a.end.addr(), b.end.addr()})

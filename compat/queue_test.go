@@ -70,7 +70,7 @@ func TestQueueCountsOverheadAndLimit(t *testing.T) {
 	same(t, "room for the last", asStrings(q.GetBroadcasts(3, 4)), []string{"1"})
 }
 
-func TestMessageThatDoesNotFitHoldsUpNoOther(t *testing.T) {
+func TestMessageThatDoesNotFitDelaysNoOther(t *testing.T) {
 	q := queueOf(1, 1, "much too long for this", "fits")
 	same(t, "messages", asStrings(q.GetBroadcasts(2, 10)), []string{"fits"})
 	same(t, "left", q.NumQueued(), 1)

@@ -49,7 +49,7 @@ func TestDigestsAreSentWithoutAHeartbeatIfThatIsLate(t *testing.T) {
 }
 
 // PROTOCOL.md Q8.
-func TestNeighborThatAskedForItIsToldSoon(t *testing.T) {
+func TestNeighborThatRequestedAMessageGetsAnAnnouncementSoon(t *testing.T) {
 	w := newWorld(t, 3)
 	w.copies(1, time.Millisecond, w.near...)
 	w.steered(w.near[1], testOrigin, true, true)
@@ -71,7 +71,6 @@ func TestNeighborThatAskedForItIsToldSoon(t *testing.T) {
 	}
 }
 
-// PROTOCOL.md Q7.
 // PROTOCOL.md Q8.
 func TestNeighborThatHasShownAMessageIsNotToldSoon(t *testing.T) {
 	copyOf := func(counter uint64) func(*world) {
@@ -119,7 +118,8 @@ func TestNeighborThatHasShownAMessageIsNotToldSoon(t *testing.T) {
 	}
 }
 
-func TestDigestSpeaksOfTheLastSecondsOnly(t *testing.T) {
+// PROTOCOL.md Q7.
+func TestDigestCoversTheLastSecondsOnly(t *testing.T) {
 	w := newWorld(t, 2)
 	for c := uint64(1); c <= 20; c++ {
 		w.met(w.near[0], c)
@@ -166,7 +166,7 @@ func TestManyDigestsAreSentInMessagesThatFit(t *testing.T) {
 }
 
 // PROTOCOL.md D4.
-func TestNewLinkIsToldOfTheLastSeconds(t *testing.T) {
+func TestNewLinkGetsTheAnnouncementsOfTheLastSeconds(t *testing.T) {
 	w := newWorld(t, 1)
 	w.met(w.near[0], 1, 2)
 	n := w.link()

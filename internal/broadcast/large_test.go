@@ -29,7 +29,7 @@ func (w *world) large(counter uint64, each time.Duration, from ...*Neighbor) *La
 	return l
 }
 
-func TestCompleteMessageIsMetAndAllAreToldSoon(t *testing.T) {
+func TestCompleteMessageIsSeenAndAnnouncedToAllSoon(t *testing.T) {
 	w := newWorld(t, 3)
 	w.digest(w.near[2], digest.Digest{Origin: testOrigin, Top: 1, Age: wire.DelayMax})
 	l := w.large(1, time.Millisecond, w.near[0])
@@ -192,7 +192,7 @@ func TestAnswersToRequestsAreNoDuplicates(t *testing.T) {
 	}
 }
 
-func TestNeighborIsToldOfAFewMessagesAtOnce(t *testing.T) {
+func TestAFewMessagesAreAnnouncedToANeighborAtOnce(t *testing.T) {
 	w := newWorld(t, 3)
 	for i := range uint64(10 * stopsMax) {
 		w.duplicate(w.near[2], i, nil)

@@ -53,7 +53,7 @@ func TestNewNeighborInheritsNothingFromTheSlotOfAnother(t *testing.T) {
 }
 
 // PROTOCOL.md D4.
-func TestNewNeighborIsToldOfMessagesThatCameFromTheOneBeforeInItsSlot(t *testing.T) {
+func TestNewNeighborGetsAnnouncementsOfMessagesThatCameFromTheOneBeforeInItsSlot(t *testing.T) {
 	w := newWorld(t, 2)
 	w.met(w.near[0], 1)
 	n := w.replaced(w.near[0])

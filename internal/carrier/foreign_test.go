@@ -60,7 +60,7 @@ func TestForeignTransportIsHandedCopiesInOrder(t *testing.T) {
 	})
 }
 
-func TestForeignTransportThatBlocksHoldsUpNobody(t *testing.T) {
+func TestForeignTransportThatBlocksDelaysNobody(t *testing.T) {
 	foreign(t, 1, func(c *Carrier, through chan<- error, wrote *[]string) {
 		c.SendRun(peer, []byte("held"), 100)
 		synctest.Wait() // the writer holds one datagram

@@ -261,7 +261,7 @@ func TestNodeThatWasDeafForAWhileIsAMemberAgain(t *testing.T) {
 }
 
 // Two nodes that cannot reach each other remain members as long as other nodes can reach both.
-func TestPairThatCannotSpeakToEachOtherStaysInTheCluster(t *testing.T) {
+func TestPairThatCannotReachEachOtherStaysInTheCluster(t *testing.T) {
 	for _, what := range []string{"one way", "the other way", "both ways"} {
 		t.Run(what, func(t *testing.T) {
 			for _, size := range []int{3, 6, 20} {

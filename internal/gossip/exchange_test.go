@@ -170,7 +170,7 @@ func TestStateOfANodeThatDoesNotBecomeAMemberIsMergedAllTheSame(t *testing.T) {
 	c.idle()
 }
 
-func TestEmptyStateIsNotMergedAndHoldsUpNothing(t *testing.T) {
+func TestEmptyStateIsNotMergedAndDelaysNothing(t *testing.T) {
 	for name, set := range map[string]func(c *cluster, i int){
 		"empty":     func(c *cluster, i int) { c.nodes[i].app.state = nil },
 		"stateless": func(c *cluster, i int) { c.nodes[i].push.Config.State = false },

@@ -81,7 +81,7 @@ func (c *Core) enter(now time.Time) {
 	if late <= c.cfg.Heartbeat/2 {
 		return
 	}
-	c.swim.Forgive(now, late)
+	c.swim.HandlePause(now, late)
 	if late >= c.heal.asleepFor() {
 		c.heal.wakeUp(now)
 	}

@@ -401,7 +401,7 @@ func TestGoNodeThatJoinsThroughALegacyNodeFindsTheOthers(t *testing.T) {
 }
 
 // PROTOCOL.md L10.
-func TestSilentLegacyNodeIsDeadAfterFifteenSecondsAndBackWhenItSpeaks(t *testing.T) {
+func TestSilentLegacyNodeIsDeadAfterFifteenSecondsAndBackWhenItSends(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(6)
 	c.form(2 * time.Second)

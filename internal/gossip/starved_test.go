@@ -177,7 +177,7 @@ func TestMessageThatWaitsForALinkThatEndsGoesAlongAnother(t *testing.T) {
 	}
 }
 
-func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
+func TestNewLinkGetsAnnouncementsOfWhatPassedBeforeItBegan(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
 	c.add(5)
 	c.form(5 * time.Second)
@@ -197,7 +197,7 @@ func TestNewLinkIsToldOfWhatPassedBeforeItStood(t *testing.T) {
 }
 
 // A node accepts no further messages of its own if the store would drop announced messages that a link may still request.
-func TestWhatALinkMayStillAskForHoldsOwnMessagesUp(t *testing.T) {
+func TestWhatALinkMayStillRequestCausesBackpressure(t *testing.T) {
 	for name, is := range map[string]struct {
 		told, shown, silent, crowded bool
 	}{

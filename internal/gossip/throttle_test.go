@@ -39,7 +39,7 @@ func flooded(t *testing.T, mutes, every int) int {
 	return c.flood(1, 3000, 200)
 }
 
-func TestMembersThatNeverReportHoldNoOriginUp(t *testing.T) {
+func TestMembersThatNeverReportDelayNoOrigin(t *testing.T) {
 	honest := flooded(t, 0, 0)
 	for _, mutes := range []int{1, 4} {
 		if got := flooded(t, mutes, 0); got < honest*9/10 {

@@ -10,7 +10,7 @@ import (
 )
 
 // PROTOCOL.md M9.
-func TestNodesUnderstandEachOtherIfEachSpeaksWhatTheOtherDoes(t *testing.T) {
+func TestNodesUnderstandEachOtherIfTheirVersionsOverlap(t *testing.T) {
 	for _, c := range []struct {
 		a, b [6]byte
 		want bool

@@ -140,7 +140,7 @@ func TestPeerThatSubscribesMeanwhileIsRememberedForItsNewestEntry(t *testing.T) 
 	}
 }
 
-func TestPeerThatTellsAgainOfAQuestionThatWaitsIsTiedToIt(t *testing.T) {
+func TestPeerThatRepeatsAQuestionThatWaitsIsTiedToIt(t *testing.T) {
 	_, n := asksAlive(t)
 	e := Entry{Member: memberNo(1)}
 	n.do(n.x.RemovePeer(n.out, n.peers[1]))

@@ -325,7 +325,7 @@ func TestLateArrivalsFillGapsAndSplitRanges(t *testing.T) {
 }
 
 // PROTOCOL.md A4.
-func TestSettledPacketsAreNeitherAskedForNorLost(t *testing.T) {
+func TestSettledPacketsAreNeitherRequestedNorLost(t *testing.T) {
 	r := newReceiver(t)
 	r.hear(10, 20, 30)
 	for _, s := range []struct {

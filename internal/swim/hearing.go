@@ -131,9 +131,9 @@ func (d *Detector) TakeTurn(now time.Time, p *Peer) bool {
 	return true
 }
 
-// Forgive handles a time in which this node did not run: its timers were late, and it did not read packets either.
+// HandlePause handles a time in which this node did not run: its timers were late, and it did not read packets either.
 // That time does not count as silence of any peer, and decisions in progress start again (PROTOCOL.md V7).
-func (d *Detector) Forgive(now time.Time, late time.Duration) {
+func (d *Detector) HandlePause(now time.Time, late time.Duration) {
 	d.health.note(1)
 	for _, p := range d.peers { // whether linked or not: the order does not matter
 		if heard := now.Add(-p.check); p.Heard.Before(heard) {

@@ -131,13 +131,13 @@ func TestDeadPeerThatIsHeardIsTold(t *testing.T) {
 }
 
 // A node whose timers were late did not read packets either (PROTOCOL.md V7).
-func TestForgivenessPutsOffSilenceProbesAndDecisions(t *testing.T) {
+func TestPauseOfThisNodeDelaysSilenceProbesAndDecisions(t *testing.T) {
 	w := newLinked(t, 8)
 	w.accuse(2, 1)
 	before := w.suspicions[goID(1)].began
 	w.startProbe(w.now, w.entry(3), false)
 	w.now = w.now.Add(20 * time.Second)
-	w.Forgive(w.now, 20*time.Second)
+	w.HandlePause(w.now, 20*time.Second)
 	if w.Health() != 1 {
 		t.Errorf("health %d", w.Health())
 	}

@@ -88,7 +88,7 @@ func TestRoundTripIsNeverZero(t *testing.T) {
 	}
 }
 
-func TestAckSpeaksForGoodHealth(t *testing.T) {
+func TestAckImprovesLocalHealth(t *testing.T) {
 	w := newLinked(t, 2)
 	w.health.note(2)
 	_, _, out := w.HearAck(nil, w.now, w.peer(1), w.ping(w.peer(1), Purpose{}))

@@ -178,7 +178,7 @@ func TestHelperThatWasNotAnsweredEndsNothing(t *testing.T) {
 }
 
 // PROTOCOL.md V6.
-func TestSilenceOfHelpersThatLiveSpeaksForIllHealth(t *testing.T) {
+func TestSilenceOfHelpersThatLiveWorsensLocalHealth(t *testing.T) {
 	w := newLinked(t, 8)
 	w.silence(1)
 	w.probe(1)
@@ -188,7 +188,7 @@ func TestSilenceOfHelpersThatLiveSpeaksForIllHealth(t *testing.T) {
 	}
 }
 
-func TestSilenceOfHelpersThatFellSilentThemselvesSpeaksForNothing(t *testing.T) {
+func TestSilenceOfHelpersThatFellSilentThemselvesChangesNoLocalHealth(t *testing.T) {
 	w := newLinked(t, 8)
 	w.probe(1)
 	helpers := w.targets(SendProbeFor)
@@ -200,7 +200,7 @@ func TestSilenceOfHelpersThatFellSilentThemselvesSpeaksForNothing(t *testing.T) 
 	w.wantState(1, wire.StateSuspect)
 }
 
-func TestProbeWithoutHelpersSpeaksForIllHealthOnce(t *testing.T) {
+func TestProbeWithoutHelpersWorsensLocalHealthOnce(t *testing.T) {
 	w := newWorld(t, 8)
 	for range 3 {
 		w.peer(2)

@@ -106,12 +106,12 @@ func TestNodeRefutesAtABoundedRate(t *testing.T) {
 }
 
 // PROTOCOL.md V7.
-func TestForgivenessHoldsForPeersWithoutALink(t *testing.T) {
+func TestPauseOfThisNodeIsNoSilenceOfPeersWithoutALink(t *testing.T) {
 	w := newLinked(t, 3)
 	p := w.peerOf(goID(9))
 	p.Guard(w.now.Add(time.Minute))
 	w.now = w.now.Add(20 * time.Second)
-	w.Forgive(w.now, 20*time.Second)
+	w.HandlePause(w.now, 20*time.Second)
 	if p.Silent(w.now) {
 		t.Errorf("a guarded peer is silent for %v", w.now.Sub(p.Heard))
 	}

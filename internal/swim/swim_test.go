@@ -114,7 +114,7 @@ func (c *chaos) step() {
 	case 10:
 		c.revive(i)
 	case 11:
-		c.Forgive(c.now, time.Duration(c.rng.IntN(10_000))*time.Millisecond)
+		c.HandlePause(c.now, time.Duration(c.rng.IntN(10_000))*time.Millisecond)
 	case 12:
 		c.do(c.HandleSelf(nil, c.now, &wire.Member{State: wire.State(c.rng.IntN(4)), Incarnation: c.self.Incarnation + uint64(c.rng.IntN(3)) - 1}, p))
 	case 13:

@@ -79,7 +79,7 @@ func questions(c *cluster, now time.Time) map[string]func(b []byte, i uint32) []
 
 // Whatever requests a member packs into one datagram, and however many: the answer is few packets, and not many times
 // the size of the datagram (PROTOCOL.md P12).
-func TestAllThatADatagramDrawsIsBoundedTogether(t *testing.T) {
+func TestAllAnswersToADatagramAreBoundedTogether(t *testing.T) {
 	const size, packets, times = 60_000, 160, 4
 	for name := range questions(duo(t), time.Time{}) {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 )
 
 // A node that joins has the application state before it has links. It still receives messages sent in between.
-func TestNewcomerHearsWhatIsSaidWhileItJoins(t *testing.T) {
+func TestNewcomerGetsMessagesThatAreSentWhileItJoins(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(20)
 	c.form(5 * time.Second)

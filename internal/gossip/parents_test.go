@@ -78,7 +78,7 @@ func (c *cluster) deprive(i int, origin uint64) {
 	}
 }
 
-func TestAnnouncedMessageIsAskedForWhenItDoesNotCome(t *testing.T) {
+func TestAnnouncedMessageIsRequestedWhenItDoesNotArrive(t *testing.T) {
 	for _, size := range []int{300, 200_000} {
 		for _, loss := range []float64{0, 0.2} {
 			c := newCluster(t, 1, gigabit())
@@ -194,7 +194,7 @@ func TestParentsAreNear(t *testing.T) {
 
 // Announced messages that do not exist are requested a few times and then dropped. They prevent no other message from
 // arriving, and are bounded and counted.
-func TestAnnouncementsThatLieCostLittle(t *testing.T) {
+func TestFalseAnnouncementsCostLittle(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(8)
 	c.form(5 * time.Second)
@@ -246,7 +246,7 @@ func TestAnnouncementsThatLieCostLittle(t *testing.T) {
 	}
 }
 
-func TestWantsDrawNoMoreThanWasAnnounced(t *testing.T) {
+func TestRequestsGetNoMoreThanWasAnnounced(t *testing.T) {
 	c := pair(t)
 	a, b := c.nodes[0], c.nodes[1]
 	p := a.links[0]

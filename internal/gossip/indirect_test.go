@@ -29,7 +29,7 @@ func (c *cluster) ask(i, k int, target wire.NodeID, addr netip.AddrPort) *bool {
 	return &verdict
 }
 
-func TestHelperTellsWhetherANodeLives(t *testing.T) {
+func TestHelperAnswersWhetherANodeIsAlive(t *testing.T) {
 	c := formed(t, 5)
 	c.add(2) // unknown to all nodes
 	c.net.Crash(c.nodes[4].addr)
