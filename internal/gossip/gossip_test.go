@@ -38,7 +38,7 @@ func TestHundredNodesThroughOneSeed(t *testing.T) {
 // docs/PERFORMANCE.md quotes what this test logs.
 func TestThousandNodesColdStartReachAllQuickly(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ loss, bound float64 }{{0, 2.0}, {0.05, 2.2}} {
+	for _, c := range []struct{ loss, bound float64 }{{0.05, 2.2}, {0, 2.0}}[:brief(2, 1)] {
 		t.Run(fmt.Sprintf("loss %v", c.loss), func(t *testing.T) {
 			t.Parallel()
 			const mean = 20 * time.Millisecond
