@@ -48,9 +48,14 @@ func (r *ration) mayBring(now time.Time, id wire.NodeID, via *Peer, begins bool,
 // mayBegin counts a suspicion of a member that another node begins, and reports whether it may begin.
 func (r *ration) mayBegin(now time.Time, id wire.NodeID, probeInterval time.Duration) bool {
 	begun, _ := r.suspicions.Get(id)
-	ok := begun.Take(now, quota.Rate{Burst: suspicionBurst, Every: 4 * probeInterval})
+	ok := begun.Take(now, suspicionRate(probeInterval))
 	r.suspicions.Set(id, begun)
 	return ok
+}
+
+// suspicionRate returns how often other nodes may put one member under suspicion.
+func suspicionRate(probeInterval time.Duration) quota.Rate {
+	return quota.Rate{Burst: suspicionBurst, Every: 4 * probeInterval}
 }
 
 // refutals limits how often this node refutes what other nodes claim about it. A refutation that has to wait covers all
@@ -58,7 +63,7 @@ func (r *ration) mayBegin(now time.Time, id wire.NodeID, probeInterval time.Dura
 type refutals struct {
 	effects effects
 	rate    quota.Rate
-	made    func(wire.State) // called for each refutation with the state that was claimed
+	made    func(time.Time, wire.State) // called for each refutation with the state that was claimed
 
 	done        quota.Bucket
 	state       wire.State // of the last claim that waits for its refutation
@@ -67,7 +72,7 @@ type refutals struct {
 }
 
 // init prepares r. A refutation waits for much less time than a suspicion lasts.
-func (r *refutals) init(e effects, self *members.Entry, probeInterval time.Duration, made func(wire.State)) {
+func (r *refutals) init(e effects, self *members.Entry, probeInterval time.Duration, made func(time.Time, wire.State)) {
 	r.effects, r.made = e, made
 	r.rate = quota.Rate{Burst: refutalBurst, Every: probeInterval / 4}
 	r.timer.Fire = func(now time.Time) {
@@ -88,6 +93,6 @@ func (r *refutals) refute(now time.Time, state wire.State, incarnation uint64) {
 		r.effects.timers.Set(&r.timer, now.Add(r.rate.Every))
 		return
 	}
-	r.made(state)
+	r.made(now, state)
 	r.effects.add(Action{Kind: Refute, State: state, Incarnation: incarnation})
 }

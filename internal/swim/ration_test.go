@@ -50,6 +50,20 @@ func TestMemberIsNotPutUnderSuspicionAgainAndAgain(t *testing.T) {
 	}
 }
 
+// Suspicions of a member do not count any more when it has failed, because it was not accused in vain (PROTOCOL.md V12).
+func TestSuspicionsOfAMemberThatHasFailedDoNotCount(t *testing.T) {
+	w := newLinked(t, 8)
+	w.accuse(2, 1)
+	if _, counted := w.ration.suspicions.Get(goID(1)); !counted {
+		t.Fatal("the suspicion does not count")
+	}
+	w.silence(1)
+	w.until(time.Minute, w.dead(1))
+	if _, counted := w.ration.suspicions.Get(goID(1)); counted || w.entry(1).Live() {
+		t.Errorf("it counts: %v; the member is alive: %v", counted, w.entry(1).Live())
+	}
+}
+
 // wantAccusable checks that a member that no longer answers is found dead, although others may not accuse it further.
 func (w *world) wantAccusable(t *testing.T, i int) {
 	t.Helper()
@@ -89,8 +103,8 @@ func TestNodeRefutesAtABoundedRate(t *testing.T) {
 	w := newLinked(t, 8)
 	me := w.self
 	began, last := w.now, uint64(0)
-	for range 1000 {
-		last = me.Incarnation + 7
+	for n := range uint64(1000) {
+		last = me.Incarnation + 7 + n
 		w.do(w.HandleSelf(nil, w.now, &wire.Member{State: wire.StateDead, ID: me.ID, Incarnation: last}, w.peer(1)))
 		w.run(time.Millisecond)
 	}
@@ -102,6 +116,28 @@ func TestNodeRefutesAtABoundedRate(t *testing.T) {
 	all := w.all(Refute)
 	if got := all[len(all)-1].Incarnation; got != last {
 		t.Errorf("the last refutation is of %d, want %d", got, last)
+	}
+}
+
+// A member that accuses this node all the time does not make it slow to find failures, while its Pings are answered
+// (PROTOCOL.md V6, V12).
+func TestAccusationsOfThisNodeRaiseItsScoreABoundedNumberOfTimes(t *testing.T) {
+	w := newLinked(t, 8)
+	const ticks = 10 // in each ProbeInterval
+	highest := 0
+	for n := range 60 * ticks {
+		me := w.self
+		w.do(w.HandleSelf(nil, w.now, &wire.Member{State: wire.StateSuspect, ID: me.ID, Incarnation: me.Incarnation + 7}, w.peer(1)))
+		w.run(w.cfg.ProbeInterval / ticks)
+		if n%ticks == 0 {
+			w.health.note(-1) // an answered Ping, see V8
+		}
+		if highest = max(highest, w.health.score); n > 10*ticks && w.health.score > 1 {
+			t.Fatalf("the score is %d after %d ProbeIntervals, want at most 1", w.health.score, n/ticks)
+		}
+	}
+	if highest == 0 || highest > suspicionBurst {
+		t.Errorf("the highest score was %d, want from 1 to %d", highest, suspicionBurst)
 	}
 }
 

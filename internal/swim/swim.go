@@ -43,10 +43,10 @@ func New(now time.Time, cfg Config, rng *rand.Rand, table *members.Table, order 
 	d.requests = requests{effects: effects, timeout: cfg.ProbeTimeout}
 	d.census.timer.Fire = d.stepCensus
 	d.patrol.Fire = d.startPatrol
-	d.refutals.init(effects, d.self, cfg.ProbeInterval, func(claimed wire.State) {
+	d.refutals.init(effects, d.self, cfg.ProbeInterval, func(now time.Time, claimed wire.State) {
 		d.Stats.SuspicionsRefuted++
 		if claimed != wire.StateAlive {
-			d.health.note(1)
+			d.health.noteAccused(now, cfg.ProbeInterval)
 		}
 	})
 	d.timers.Set(&d.patrol, now.Add(time.Duration(rng.Int64N(int64(patrolInterval)))))
