@@ -51,6 +51,23 @@ func TestTimersCountWithThoseOfTheCore(t *testing.T) {
 	}
 }
 
+// A link with a suspect that begins anew does not show that the suspect hears this node (PROTOCOL.md V9).
+func TestNewLinkWithASuspectDoesNotShowThatItHearsThisNode(t *testing.T) {
+	for suspected, heard := range map[bool]bool{true: false, false: true} {
+		w := newLinked(t, 8)
+		p := w.peer(1)
+		w.LinkDown(p)
+		before := p.heardUs
+		if suspected {
+			w.accuse(2, 1)
+		}
+		w.now = w.now.Add(time.Second)
+		if w.LinkUp(w.now, p); p.heardUs.After(before) != heard {
+			t.Errorf("suspected %v: it has heard this node at %v, and at %v before", suspected, p.heardUs, before)
+		}
+	}
+}
+
 func TestActionsAreAppended(t *testing.T) {
 	w := newLinked(t, 8)
 	first := Action{Kind: SendPing, Count: 42}
