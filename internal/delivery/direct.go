@@ -220,6 +220,14 @@ func (x *Directs) Receive(now time.Time, p *Peer, ch *packets.Channel, id wire.M
 	return a, v
 }
 
+// AcknowledgeUnwanted acknowledges an answer that this node does not await, as if all of it had arrived, so that its
+// sender stops repeating it (PROTOCOL.md B1). It ignores pushes: their sender waits for an answer or a refusal.
+func (x *Directs) AcknowledgeUnwanted(now time.Time, ch *packets.Channel, id wire.MessageID, piece *wire.Direct) {
+	if piece.Use.IsAnswer() {
+		x.ack(now, ch, piece.Use, direct.WholeAck(id, piece.Total))
+	}
+}
+
 // Deliver acknowledges a complete message, and delivers it to the application the first time. It returns true if the message
 // is new and for the caller: a part of an exchange, or a control plaintext.
 func (x *Directs) Deliver(now time.Time, p *Peer, ch *packets.Channel, use wire.Use, id wire.MessageID, data []byte) bool {

@@ -84,7 +84,11 @@ func (x *directs) ready(now time.Time, p *peer) {
 func (x *directs) handle(now time.Time, in received, m *wire.Message) (control []byte) {
 	c, p := x.core, in.peer
 	piece, ok := x.Check(now, in.channel, m, in.inner)
-	if !ok || piece.Use.Exchanged() && !c.push.expects(now, p, m.ID, piece) {
+	switch {
+	case !ok:
+		return nil
+	case piece.Use.Exchanged() && !c.push.expects(now, p, m.ID, piece):
+		x.AcknowledgeUnwanted(now, in.channel, m.ID, &piece)
 		return nil
 	}
 	a, v := x.Receive(now, &p.Peer, in.channel, m.ID, &piece)

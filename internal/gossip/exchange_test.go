@@ -476,6 +476,39 @@ func TestCanceledJoinLeavesNothing(t *testing.T) {
 	c.idle()
 }
 
+// PROTOCOL.md B1. An answer that is not acknowledged would be repeated for a minute.
+func TestAnswerThatNobodyAwaitsAnyMoreIsAcknowledged(t *testing.T) {
+	for _, size := range []int{20, 100_000} {
+		t.Run(fmt.Sprint(size, " bytes"), func(t *testing.T) {
+			c := withStates(t, 1, lan(), 2, nil)
+			asked, answerer := c.nodes[1], c.nodes[0]
+			answerer.app.state = make([]byte, size)
+			answerer.app.later = true
+			var token event.JoinToken
+			c.do(1, func(now time.Time) { token = asked.Join(now, answerer.addr, now.Add(10*time.Second)) })
+			c.net.RunFor(time.Second)
+			c.do(1, func(now time.Time) { asked.CancelJoin(now, token) })
+			before := asked.push.Stats.Unexpected
+			for _, e := range answerer.app.asked {
+				c.do(0, func(now time.Time) { answerer.app.answer(now, answerer.Core, e) })
+			}
+			c.net.RunFor(10 * time.Second)
+			if got := asked.push.Stats.Unexpected - before; got == 0 {
+				t.Fatal("the answer did not arrive")
+			}
+			c.net.RunFor(time.Second)
+			if waiting, _ := answerer.direct.Sender.Len(); waiting != 0 {
+				t.Errorf("%d messages are still repeated", waiting)
+			}
+			late := asked.push.Stats.Unexpected
+			c.net.RunFor(30 * time.Second)
+			if more := asked.push.Stats.Unexpected - late; more != 0 {
+				t.Errorf("the answer arrived %d times more", more)
+			}
+		})
+	}
+}
+
 func TestCanceledJoinThatNobodyAnsweredSaysNoMoreHellos(t *testing.T) {
 	c := newCluster(t, 1, lan())
 	c.add(1)
