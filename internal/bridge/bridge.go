@@ -153,7 +153,7 @@ func (b *Bridge) IsNews(now time.Time, o *legacy.Outcome) bool {
 func (b *Bridge) passStatus(now time.Time, from wire.NodeID, id wire.MessageID, of wire.Peer, up bool) {
 	for _, p := range b.cfg.Delivery.Links() {
 		known := p.ID == from || p.ID == of.ID
-		if p.Legacy && !known && legacy.Tellable(p.Sessions.Path().Remote, of.Addr) {
+		if p.Legacy && !known && legacy.Representable(p.Sessions.Path().Remote, of.Addr) {
 			b.sender.Send(now, p, wire.AppendPeerStatus(b.sender.Begin(), id, of, up))
 		}
 	}

@@ -168,7 +168,7 @@ func (d *Disseminator) mention(out []Outcome, n *Neighbor, id wire.MessageID, ke
 	return d.write(out, n, have)
 }
 
-// Welcome sends n, whose link has just come up, digests of all recent messages (PROTOCOL.md D4).
-func (d *Disseminator) Welcome(out []Outcome, now time.Time, n *Neighbor) []Outcome {
+// AnnounceRecent sends n, whose link has just come up, digests of all recent messages (PROTOCOL.md D4).
+func (d *Disseminator) AnnounceRecent(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	return d.announceAll(out, now, n)
 }

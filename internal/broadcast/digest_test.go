@@ -170,7 +170,7 @@ func TestNewLinkGetsTheAnnouncementsOfTheLastSeconds(t *testing.T) {
 	w := newWorld(t, 1)
 	w.met(w.near[0], 1, 2)
 	n := w.link()
-	w.do(w.d.Welcome(nil, w.now, n))
+	w.do(w.d.AnnounceRecent(nil, w.now, n))
 	if got := w.digestsTo(n); len(got) != 1 || got[0].Top != 2 || got[0].Below != 1 {
 		t.Errorf("it was told %+v", got)
 	}

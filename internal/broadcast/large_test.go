@@ -292,7 +292,7 @@ func TestInvariantsHoldForAnyInput(t *testing.T) {
 				w.d.LinkDown(w.now, n)
 			case 1:
 				w.d.LinkUp(n, wire.NodeID{byte(rng.IntN(6))}, testRTT, false)
-				w.do(w.d.Welcome(nil, w.now, n))
+				w.do(w.d.AnnounceRecent(nil, w.now, n))
 			case 2:
 				w.digest(n, digest.Digest{Origin: m.Origin(), Top: m.Counter(), Below: uint16(rng.IntN(int(m.Counter() + 1))), Age: wire.Delay(rng.IntN(1 << 16)),
 					Lazy: rng.IntN(2) == 0, Kept: rng.IntN(3) == 0, Holes: []digest.Hole{{Below: uint16(rng.IntN(5)), N: uint16(rng.IntN(5))}}})

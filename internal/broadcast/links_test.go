@@ -57,7 +57,7 @@ func TestNewNeighborGetsAnnouncementsOfMessagesThatCameFromTheOneBeforeInItsSlot
 	w := newWorld(t, 2)
 	w.met(w.near[0], 1)
 	n := w.replaced(w.near[0])
-	w.do(w.d.Welcome(nil, w.now, n))
+	w.do(w.d.AnnounceRecent(nil, w.now, n))
 	if got := w.digestsTo(n); len(got) != 1 || got[0].Top != 1 {
 		t.Errorf("it was told %+v, want message 1", got)
 	}

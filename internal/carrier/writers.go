@@ -87,7 +87,7 @@ func (w *writers) queue(to netip.AddrPort, add func(d *destination, now time.Tim
 	case listed:
 	case d.busy():
 		w.ready.push(d)
-		w.summon()
+		w.startWriter()
 	default:
 		w.forget(d)
 	}
@@ -112,8 +112,8 @@ func (w *writers) grow(d *destination, n, size int) {
 	d.size += size
 }
 
-// summon starts a writer, unless one is coming or there are writersMax.
-func (w *writers) summon() {
+// startWriter starts a writer, unless one is coming or there are writersMax.
+func (w *writers) startWriter() {
 	if w.coming || w.running == writersMax {
 		return
 	}
@@ -129,7 +129,7 @@ func (w *writers) run() {
 	w.coming = false
 	for d := w.ready.pop(); d != nil && !w.stopped(); d = w.ready.pop() {
 		if !w.ready.empty() {
-			w.summon()
+			w.startWriter()
 		}
 		w.writeOne(d)
 		w.checkFlushes()

@@ -272,7 +272,7 @@ func (ds *Broadcasts) LinkBegan(now time.Time, p *Peer) {
 	}
 	ds.Carry(now, p)
 	if !p.Legacy {
-		ds.disseminate(now, ds.Disseminator.Welcome(ds.outcomes, now, &p.Neighbor))
+		ds.disseminate(now, ds.Disseminator.AnnounceRecent(ds.outcomes, now, &p.Neighbor))
 	}
 }
 

@@ -43,7 +43,7 @@ func (m *Messenger) Perform(now time.Time, o *pushpull.Outcome) bool {
 		m.cfg.Events.Add(question(o))
 	case pushpull.OwnStateTooLarge:
 		m.cfg.Report.OwnStateTooLarge(now, o.Size, delivery.MessageMax)
-	case pushpull.SendNothing, pushpull.SendRefusal, pushpull.VetoedHere, pushpull.VetoedThere, pushpull.StateTooLarge:
+	case pushpull.SendNothing, pushpull.SendRefusal, pushpull.VetoedHere, pushpull.VetoedByPeer, pushpull.StateTooLarge:
 		if p := m.cfg.Delivery.Peer(o.Peer.ID); p != nil {
 			m.performOn(now, p, o)
 		}
@@ -81,8 +81,8 @@ func (m *Messenger) performOn(now time.Time, p *delivery.Peer, o *pushpull.Outco
 		m.sender.Send(now, p, wire.AppendStateRefused(m.sender.Begin(), m.cfg.IDs.Control(), o.ID))
 	case pushpull.VetoedHere:
 		m.cfg.Report.Vetoed(now, p.ID, at, o.Err)
-	case pushpull.VetoedThere:
-		m.cfg.Report.VetoedThere(now, p.ID, at, o.Err.(*pushpull.VetoError).Reason)
+	case pushpull.VetoedByPeer:
+		m.cfg.Report.VetoedByPeer(now, p.ID, at, o.Err.(*pushpull.VetoError).Reason)
 	case pushpull.StateTooLarge:
 		m.cfg.Report.StateTooLarge(now, p.ID, at, o.Size, delivery.MessageMax)
 	}

@@ -111,7 +111,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 		want    string
 	}{
 		{"veto here", pushpull.Outcome{Kind: pushpull.VetoedHere, Err: errors.New("no")}, "not becoming one cluster"},
-		{"veto there", pushpull.Outcome{Kind: pushpull.VetoedThere, Err: &pushpull.VetoError{Reason: "no"}}, "refuses this node"},
+		{"veto there", pushpull.Outcome{Kind: pushpull.VetoedByPeer, Err: &pushpull.VetoError{Reason: "no"}}, "refuses this node"},
 		{"state of the peer", pushpull.Outcome{Kind: pushpull.StateTooLarge, Size: 1 << 40}, "1099511627776 bytes"},
 		{"own state", pushpull.Outcome{Kind: pushpull.OwnStateTooLarge, Size: 1 << 40}, "1099511627776 bytes"},
 	} {

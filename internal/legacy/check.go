@@ -93,11 +93,11 @@ func (g *Gateway) refuteOwnDown(out []Outcome, now time.Time) []Outcome {
 		wait = again.Sub(now)
 	}
 	g.refuted = now.Add(wait)
-	g.schedule(now, wait, job{task: shakeAll})
+	g.schedule(now, wait, job{task: handshakeWithAll})
 	return append(out, Outcome{Kind: CalledDown})
 }
 
-func (g *Gateway) shakeAll(out []Outcome, now time.Time, n Node, t *members.Table) []Outcome {
+func (g *Gateway) handshakeWithAll(out []Outcome, now time.Time, n Node, t *members.Table) []Outcome {
 	if !t.Self().Live() {
 		return out
 	}
@@ -111,7 +111,7 @@ func (g *Gateway) shakeAll(out []Outcome, now time.Time, n Node, t *members.Tabl
 			continue
 		}
 		p.forgot = c.Subscribing
-		out = shake(out, n, p)
+		out = beginHandshake(out, n, p)
 	}
 	return out
 }

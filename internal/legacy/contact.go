@@ -134,7 +134,7 @@ func (g *Gateway) Tick(out []Outcome, now time.Time, n Node, t *members.Table, p
 			p.checked = now
 			out = append(out, Outcome{Kind: Ping, Peer: p})
 		}
-		out = g.shakeAgain(out, now, n, p)
+		out = g.handshakeAgain(out, now, n, p)
 		out = g.watch(out, now, t, p, c)
 		next = p.checked.Add(framePause)
 	}
@@ -148,24 +148,24 @@ func (g *Gateway) Tick(out []Outcome, now time.Time, n Node, t *members.Table, p
 	forgot := beat.Add(Silence)
 	if !forgot.After(now) {
 		p.forgot = true
-		out = g.shakeAgain(out, now, n, p)
+		out = g.handshakeAgain(out, now, n, p)
 		forgot = p.again
 	}
 	return out, timer.Soonest(next, forgot)
 }
 
-// shakeAgain begins another handshake with a peer that may have forgotten this node, after increasing pauses.
-func (g *Gateway) shakeAgain(out []Outcome, now time.Time, n Node, p *Peer) []Outcome {
+// handshakeAgain begins another handshake with a peer that may have forgotten this node, after increasing pauses.
+func (g *Gateway) handshakeAgain(out []Outcome, now time.Time, n Node, p *Peer) []Outcome {
 	if p.again.After(now) {
 		return out
 	}
-	p.pause = min(max(2*p.pause, shakePause), shakePauseMax)
+	p.pause = min(max(2*p.pause, handshakePause), handshakePauseMax)
 	p.again = now.Add(p.pause)
-	return shake(out, n, p)
+	return beginHandshake(out, n, p)
 }
 
-// shake begins a handshake with a peer unless one is in progress.
-func shake(out []Outcome, n Node, p *Peer) []Outcome {
+// beginHandshake begins a handshake with a peer unless one is in progress.
+func beginHandshake(out []Outcome, n Node, p *Peer) []Outcome {
 	if n.Dialing(p.id) {
 		return out
 	}
@@ -228,7 +228,7 @@ func (g *Gateway) Introduced(out []Outcome, now time.Time, n Node, t *members.Ta
 	}
 	out = append(out, announcement(m, true))
 	if !n.Contact(now, p).Subscribing && !p.fresh { // it was reported down, so it has forgotten this node's subscription
-		out = g.shakeAgain(out, now, n, p)
+		out = g.handshakeAgain(out, now, n, p)
 	}
 	return out
 }

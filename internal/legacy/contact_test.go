@@ -268,7 +268,7 @@ func TestPeerWithoutHeartbeatsIsShakenHandsWithMoreAndMoreRarelyAndSubscribedToA
 	if len(shakes) < 8 || len(shakes) > 16 {
 		t.Errorf("%d handshakes, want 8 to 16: at %v", len(shakes), shakes)
 	}
-	if last := shakes[len(shakes)-1] - shakes[len(shakes)-2]; last < shakePauseMax || last > shakePauseMax+time.Second {
+	if last := shakes[len(shakes)-1] - shakes[len(shakes)-2]; last < handshakePauseMax || last > handshakePauseMax+time.Second {
 		t.Errorf("%v between the last two", last)
 	}
 	w.do(w.g.Ready(w.out, w.now, w, &w.table, p))

@@ -78,15 +78,15 @@ func (g *Gateway) between(lo, hi time.Duration) time.Duration {
 type task uint8
 
 const (
-	endCheck     task = iota // declare peer down if nothing has answered check
-	repeatPing               // ping peer again if check is still in progress
-	pingStranger             // ping peer, which is not a member yet
-	vouchFor                 // vouch for peer above incarnation, unless another node has
-	announceEnd              // report member as down to gwyh 0.1 peers, unless it is back
-	shakeAll                 // begin a handshake with each gwyh 0.1 peer
-	tryAddress               // try to reach the node of at addr
-	endAttempt               // remove an address that was tried
-	askList                  // ask peer for the nodes it knows
+	endCheck         task = iota // declare peer down if nothing has answered check
+	repeatPing                   // ping peer again if check is still in progress
+	pingStranger                 // ping peer, which is not a member yet
+	vouchFor                     // vouch for peer above incarnation, unless another node has
+	announceEnd                  // report member as down to gwyh 0.1 peers, unless it is back
+	handshakeWithAll             // begin a handshake with each gwyh 0.1 peer
+	tryAddress                   // try to reach the node of at addr
+	endAttempt                   // remove an address that was tried
+	askList                      // ask peer for the nodes it knows
 )
 
 // A job is work scheduled for later. task says which of the fields are set.

@@ -11,15 +11,15 @@ import (
 
 // Times of the contact with a gwyh 0.1 peer.
 const (
-	Interval      = 5 * time.Second        // between heartbeats to and from a gwyh 0.1 node
-	Silence       = 15 * time.Second       // of a lost peer; without heartbeats, of one that forgot this node
-	silenceCheck  = Interval * 22 / 10     // of a peer before it is pinged
-	framePause    = 500 * time.Millisecond // between two empty Frames to a silent peer
-	shakePause    = 10 * time.Second       // between two handshakes with such a peer; doubles each time
-	shakePauseMax = 5 * time.Minute        // upper bound of the pause
-	strangerTries = 10                     // empty Frames, one per second, to a peer silent since the handshake
-	Lease         = 5 * time.Minute        // incarnation age at which a node that hears it renews it; up to 1/4 more
-	revive        = 3 * time.Second        // minimum time after a death before a packet of the peer undoes it
+	Interval          = 5 * time.Second        // between heartbeats to and from a gwyh 0.1 node
+	Silence           = 15 * time.Second       // of a lost peer; without heartbeats, of one that forgot this node
+	silenceCheck      = Interval * 22 / 10     // of a peer before it is pinged
+	framePause        = 500 * time.Millisecond // between two empty Frames to a silent peer
+	handshakePause    = 10 * time.Second       // between two handshakes with such a peer; doubles each time
+	handshakePauseMax = 5 * time.Minute        // upper bound of the pause
+	strangerTries     = 10                     // empty Frames, one per second, to a peer silent since the handshake
+	Lease             = 5 * time.Minute        // incarnation age at which a node that hears it renews it; up to 1/4 more
+	revive            = 3 * time.Second        // minimum time after a death before a packet of the peer undoes it
 )
 
 // A Peer is what a Gateway keeps about one gwyh 0.1 peer. [Gateway.AddPeer] makes one.

@@ -71,8 +71,8 @@ func (g *Gateway) followHint(now time.Time, t *members.Table, of wire.Peer) {
 	g.attempt(now, t, of, ContactNode)
 }
 
-// Tellable reports whether an address may be sent to a gwyh 0.1 peer at another address. The peer would misread an
+// Representable reports whether an address may be sent to a gwyh 0.1 peer at another address. The peer would misread an
 // address of another address family as one of its own family.
-func Tellable(peer, addr netip.AddrPort) bool {
+func Representable(peer, addr netip.AddrPort) bool {
 	return addr.IsValid() && addr.Port() > 0 && peer.Addr().Unmap().Is4() == addr.Addr().Unmap().Is4()
 }

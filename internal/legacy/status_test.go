@@ -356,7 +356,7 @@ func TestAddressOfAnotherFamilyIsNotTellable(t *testing.T) {
 		{v4, addr(2), true}, {v4, v6, false}, {v6, v4, false}, {v6, v6, true}, {v4, netipMapped(addr(2)), true}, {netipMapped(v4), addr(2), true},
 		{v4, netip.AddrPort{}, false}, {v4, netip.AddrPortFrom(v4.Addr(), 0), false},
 	} {
-		if got := Tellable(c.peer, c.of); got != c.want {
+		if got := Representable(c.peer, c.of); got != c.want {
 			t.Errorf("%s to %s: %t", c.of, c.peer, got)
 		}
 	}

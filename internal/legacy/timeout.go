@@ -32,8 +32,8 @@ func (g *Gateway) HandleTimeout(out []Outcome, now time.Time, n Node, t *members
 		if m := c.member; !m.Live() && t.Get(m.ID) == m {
 			out = append(out, announcement(m, false))
 		}
-	case shakeAll:
-		return g.shakeAll(out, now, n, t)
+	case handshakeWithAll:
+		return g.handshakeWithAll(out, now, n, t)
 	case tryAddress:
 		return g.tryAddress(out, now, n, t, c)
 	case endAttempt:

@@ -146,7 +146,7 @@ func (js *joins) knock(ctx context.Context, token event.JoinToken, at *target) {
 			return
 		}
 		_ = js.loop.do(func(now time.Time) {
-			js.rejoin.shun(now, at.to, err)
+			js.rejoin.exclude(now, at.to, err)
 			js.loop.core.AbandonJoin(now, token)
 		})
 	})

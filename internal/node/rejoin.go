@@ -40,16 +40,16 @@ func (r *rejoin) every(now time.Time) {
 			found = append(found, to...)
 		}
 		_ = r.loop.do(func(now time.Time) {
-			r.loop.core.ContactSeeds(now, r.seeds.Unshunned(now, found))
+			r.loop.core.ContactSeeds(now, r.seeds.NotExcluded(now, found))
 			r.seeds.Done(now, r.loop.core.NumMembers() == 1)
 		})
 	})
 }
 
-// shun excludes an address from the seeds for a while if a memberlist node listens there, because such a node may log
+// exclude excludes an address from the seeds for a while if a memberlist node listens there, because such a node may log
 // each packet as an error. err is the result of a knock. Only the loop may call it.
-func (r *rejoin) shun(now time.Time, a netip.AddrPort, err error) {
+func (r *rejoin) exclude(now time.Time, a netip.AddrPort, err error) {
 	if errors.Is(err, udp.ErrMemberlist) {
-		r.seeds.Shun(now, a)
+		r.seeds.Exclude(now, a)
 	}
 }

@@ -22,7 +22,7 @@ func (x *Exchanger) HandleMessage(out []Outcome, now time.Time, t *members.Table
 		return x.handleSize(out, e, data)
 	case use == wire.UseVeto:
 		err := &VetoError{Reason: string(data)}
-		out = append(out, Outcome{Kind: VetoedThere, Peer: p, Err: err})
+		out = append(out, Outcome{Kind: VetoedByPeer, Peer: p, Err: err})
 		return x.end(out, e, err)
 	}
 	if len(data) > 0 {

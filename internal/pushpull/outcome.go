@@ -50,8 +50,8 @@ const (
 	Subscribes
 	// VetoedHere reports that this node refuses to become one cluster with Peer because of Err.
 	VetoedHere
-	// VetoedThere reports that Peer refuses this node because of Err.
-	VetoedThere
+	// VetoedByPeer reports that Peer refuses this node because of Err.
+	VetoedByPeer
 	// StateTooLarge reports that the state of Peer has Size bytes and cannot be exchanged.
 	StateTooLarge
 	// OwnStateTooLarge reports that this node's own state has Size bytes and cannot be exchanged.

@@ -178,7 +178,7 @@ func (n *node) act(o *Outcome) {
 		n.note("%d subscribes", o.Peer.ID[0]-1)
 	case VetoedHere:
 		n.note("vetoed here: %v", o.Err)
-	case VetoedThere:
+	case VetoedByPeer:
 		n.note("vetoed there: %v", o.Err)
 	case StateTooLarge:
 		n.note("state of %d has %d bytes", o.Peer.ID[0]-1, o.Size)

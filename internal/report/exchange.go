@@ -24,8 +24,8 @@ func (r *Reporter) Vetoed(now time.Time, id wire.NodeID, at netip.AddrPort, veto
 	r.warn(now, "merge", "not becoming one cluster with %q at %s: %q", r.Name(id), at, veto.Error())
 }
 
-// VetoedThere writes that another node refuses this one.
-func (r *Reporter) VetoedThere(now time.Time, id wire.NodeID, at netip.AddrPort, reason string) {
+// VetoedByPeer writes that another node refuses this one.
+func (r *Reporter) VetoedByPeer(now time.Time, id wire.NodeID, at netip.AddrPort, reason string) {
 	r.warn(now, "refused", "%q at %s refuses this node: %q", r.Name(id), at, reason)
 }
 

@@ -162,7 +162,7 @@ func TestLineOfEachEvent(t *testing.T) {
 		{"state", func(r *Reporter) { r.StateTooLarge(start, id(3), addr(3), 9, 8) },
 			`[WARN] the state of "three" at 10.0.0.3:6969 has 9 bytes, of which at most 8 can be sent: it is not merged`},
 		{"vetoed", func(r *Reporter) { r.Vetoed(start, id(3), addr(3), veto) }, `[WARN] not becoming one cluster with "three" at 10.0.0.3:6969: "no\nthanks"`},
-		{"vetoed there", func(r *Reporter) { r.VetoedThere(start, id(3), addr(3), "x\n") }, `[WARN] "three" at 10.0.0.3:6969 refuses this node: "x\n"`},
+		{"vetoed there", func(r *Reporter) { r.VetoedByPeer(start, id(3), addr(3), "x\n") }, `[WARN] "three" at 10.0.0.3:6969 refuses this node: "x\n"`},
 		{"kept out", func(r *Reporter) { r.KeptOut(start, &four.Member, veto) }, `[WARN] "four" at 10.0.0.4:6969 is kept out: "no\nthanks"`},
 		{"payload", func(r *Reporter) { r.PayloadTooLarge(start, 9, 8) }, `[WARN] AckPayload of 9 bytes, of which at most 8 can be sent: not sent`},
 	} {

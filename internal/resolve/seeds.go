@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	seedsMax   = 256
-	seedsEvery = 60 * time.Second // average interval at which the seeds are tried,
-	seedsAlone = 15 * time.Second // and the interval for a node that knows no other node
-	shunnedFor = 5 * time.Minute  // how long an address is excluded at which another program answered
+	seedsMax    = 256
+	seedsEvery  = 60 * time.Second // average interval at which the seeds are tried,
+	seedsAlone  = 15 * time.Second // and the interval for a node that knows no other node
+	excludedFor = 5 * time.Minute  // how long an address is excluded at which another program answered
 )
 
 // Seeds are the addresses that an application joined, as it wrote them; names are resolved again each time. A node
@@ -26,7 +26,7 @@ type Seeds[A comparable] struct {
 	due  time.Time
 	busy bool // between Begin and Done
 
-	shunned *quota.Map[netip.AddrPort, time.Time] // time of the exclusion; nil until the first one
+	excluded *quota.Map[netip.AddrPort, time.Time] // time of the exclusion; nil until the first one
 }
 
 // Add adds addresses, which are due after about 15 s. Beyond seedsMax it drops the oldest addresses.
@@ -41,7 +41,7 @@ func (s *Seeds[A]) Add(now time.Time, addresses []A) {
 	s.due = now.Add(s.jittered(seedsAlone))
 }
 
-// Begin returns the addresses if they are due. The caller then tries those that are Unshunned, and calls Done.
+// Begin returns the addresses if they are due. The caller then tries those that are NotExcluded, and calls Done.
 func (s *Seeds[A]) Begin(now time.Time) []A {
 	if s.busy || len(s.list) == 0 || now.Before(s.due) {
 		return nil
@@ -67,23 +67,23 @@ func (s *Seeds[A]) Done(now time.Time, alone bool) {
 	}
 }
 
-// Shun excludes an address for five minutes, because a program there may log each packet as an error.
-func (s *Seeds[A]) Shun(now time.Time, a netip.AddrPort) {
-	if s.shunned == nil {
+// Exclude excludes an address for five minutes, because a program there may log each packet as an error.
+func (s *Seeds[A]) Exclude(now time.Time, a netip.AddrPort) {
+	if s.excluded == nil {
 		m := quota.NewMap[netip.AddrPort, time.Time](seedsMax)
-		s.shunned = &m
+		s.excluded = &m
 	}
-	s.shunned.Set(a, now)
+	s.excluded.Set(a, now)
 }
 
-// Unshunned returns the addresses that are not excluded.
-func (s *Seeds[A]) Unshunned(now time.Time, addrs []netip.AddrPort) []netip.AddrPort {
-	if s.shunned == nil {
+// NotExcluded returns the addresses that are not excluded.
+func (s *Seeds[A]) NotExcluded(now time.Time, addrs []netip.AddrPort) []netip.AddrPort {
+	if s.excluded == nil {
 		return addrs
 	}
 	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.AddrPort) bool {
-		since, ok := s.shunned.Get(a)
-		return ok && now.Sub(since) < shunnedFor
+		since, ok := s.excluded.Get(a)
+		return ok && now.Sub(since) < excludedFor
 	})
 }
 

@@ -57,23 +57,23 @@ func TestAddressOfAnotherProgramIsNotTriedForAWhile(t *testing.T) {
 	var s Seeds[string]
 	now := time.Unix(0, 0)
 	a, b := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:1")
-	s.Shun(now, a)
+	s.Exclude(now, a)
 	for _, x := range []struct {
 		after time.Duration
 		want  []netip.AddrPort
-	}{{0, []netip.AddrPort{b}}, {shunnedFor - 1, []netip.AddrPort{b}}, {shunnedFor, []netip.AddrPort{a, b}}} {
-		if got := s.Unshunned(now.Add(x.after), []netip.AddrPort{a, b}); !slices.Equal(got, x.want) {
+	}{{0, []netip.AddrPort{b}}, {excludedFor - 1, []netip.AddrPort{b}}, {excludedFor, []netip.AddrPort{a, b}}} {
+		if got := s.NotExcluded(now.Add(x.after), []netip.AddrPort{a, b}); !slices.Equal(got, x.want) {
 			t.Errorf("after %v: %v, want %v", x.after, got, x.want)
 		}
 	}
 	for i := range 10 * seedsMax {
-		s.Shun(now, netip.AddrPortFrom(a.Addr(), uint16(i)))
+		s.Exclude(now, netip.AddrPortFrom(a.Addr(), uint16(i)))
 	}
-	if n := s.shunned.Len(); n > seedsMax {
+	if n := s.excluded.Len(); n > seedsMax {
 		t.Errorf("%d addresses are remembered", n)
 	}
 	latest := netip.AddrPortFrom(a.Addr(), 10*seedsMax-seedsMax/2)
-	if got := s.Unshunned(now, []netip.AddrPort{latest}); len(got) > 0 {
+	if got := s.NotExcluded(now, []netip.AddrPort{latest}); len(got) > 0 {
 		t.Errorf("%v is tried although it is among the latest", got)
 	}
 }

@@ -97,8 +97,8 @@ func (l *ledger) arrived(n *Node, now time.Duration, data []byte) {
 	}
 }
 
-// excuse removes a node that ends from the nodes that should get each message.
-func (l *ledger) excuse(n *Node, now time.Duration) {
+// exempt removes a node that ends from the nodes that should get each message.
+func (l *ledger) exempt(n *Node, now time.Duration) {
 	for _, m := range slices.Backward(l.messages) {
 		if now-m.Sent > lateMax {
 			return

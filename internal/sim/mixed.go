@@ -231,8 +231,8 @@ func (l MixedLife) Live() MixedOutcome {
 	out.Said = len(m.said)
 	out.Problems = append(out.Problems, m.Deaf(begin, 20)...)
 	out.Problems = append(out.Problems, m.WrongMixed(20)...)
-	for _, lie := range m.Lies(begin) {
-		out.Problems = append(out.Problems, fmt.Sprintf("%s took %s for dead, which lived, at %v", lie.By.Name, lie.About.Name, lie.At))
+	for _, d := range m.FalseDeaths(begin) {
+		out.Problems = append(out.Problems, fmt.Sprintf("%s considered %s dead, which was alive, at %v", d.By.Name, d.About.Name, d.At))
 	}
 	if n := m.Naks(); n > 0 {
 		out.Problems = append(out.Problems, fmt.Sprintf("models got %d Naks", n))

@@ -8,8 +8,8 @@ import (
 	"github.com/gwyh-go/gwyh/internal/simnet"
 )
 
-// OldSeeds is a start of Go nodes that have only gwyh 0.1 nodes as seeds.
-type OldSeeds struct {
+// LegacySeeds is a start of Go nodes that have only gwyh 0.1 nodes as seeds.
+type LegacySeeds struct {
 	Seed          uint64
 	Nodes, Models int
 	Late          time.Duration // from the Joins of the Go nodes to the start of the models
@@ -19,7 +19,7 @@ type OldSeeds struct {
 const closedFor = time.Second
 
 // Start makes all nodes join all models at the same moment.
-func (o OldSeeds) Start() *Mixed {
+func (o LegacySeeds) Start() *Mixed {
 	m := NewMixed(Config{Seed: o.Seed, Nodes: o.Nodes, Core: withLegacy(LAN()), Link: simnet.Link{Latency: simnet.Uniform(200*time.Microsecond, time.Millisecond)}})
 	joinFor := JoinFor
 	if o.Late > 0 {
@@ -37,13 +37,13 @@ func (o OldSeeds) Start() *Mixed {
 	return m
 }
 
-func (o OldSeeds) startModels(m *Mixed) {
+func (o LegacySeeds) startModels(m *Mixed) {
 	for range o.Models {
 		m.AddModel(o.seeds()...)
 	}
 }
 
-func (o OldSeeds) seeds() (list []netip.AddrPort) {
+func (o LegacySeeds) seeds() (list []netip.AddrPort) {
 	for i := range o.Models {
 		list = append(list, modelAddr(i))
 	}

@@ -49,7 +49,7 @@ func (n *Node) begin(now time.Time, base *members.Base) {
 // end records the end of a life.
 func (n *Node) end(at time.Duration) {
 	n.up = false
-	n.cluster.ledger.excuse(n, at)
+	n.cluster.ledger.exempt(n, at)
 }
 
 func (n *Node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
@@ -66,7 +66,7 @@ func (n *Node) HandleTimeout(now time.Time) {
 // trySeeds joins the seeds if they are due, as the shell does (internal/node).
 func (n *Node) trySeeds(now time.Time) {
 	if seeds := n.seeds.Begin(now); seeds != nil {
-		n.Core.ContactSeeds(now, n.seeds.Unshunned(now, seeds))
+		n.Core.ContactSeeds(now, n.seeds.NotExcluded(now, seeds))
 		n.seeds.Done(now, n.Core.NumMembers() == 1)
 	}
 }

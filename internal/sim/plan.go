@@ -204,7 +204,7 @@ func (p *Plan) crash(ctx context.Context, traffic *recorder, r *Report, progress
 	f := &Failure{Crashes: len(falls)}
 	f.Count(falls)
 	f.Suspicions, f.Knowing, f.Observers = percentilesOf(f.Suspected.sorted), percentilesOf(f.Known.sorted), percentilesOfCounts(c.watch.observers)
-	for _, l := range c.Lies(begin) {
+	for _, l := range c.FalseDeaths(begin) {
 		f.FalseDead++
 		if l.Refuted == 0 {
 			f.Unrefuted++

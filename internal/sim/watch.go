@@ -9,9 +9,9 @@ import (
 
 // watch records which nodes each node considers dead.
 type watch struct {
-	falls map[wire.NodeID]*Fall
-	lies  []*Lie
-	open  map[belief]*Lie // the lies that are still believed
+	falls       map[wire.NodeID]*Fall
+	falseDeaths []*FalseDeath
+	open        map[belief]*FalseDeath // those that are still believed
 
 	observers map[time.Duration]int // how many nodes knew of a fall after so many milliseconds; nil: not counted
 }
@@ -33,8 +33,8 @@ type Fall struct {
 	unsure int // nodes that do not know it
 }
 
-// Lie is a live node that one other node considered dead.
-type Lie struct {
+// FalseDeath is a live node that one other node considered dead.
+type FalseDeath struct {
 	About, By *Node
 	At        time.Duration // since the start of the network
 	Refuted   time.Duration // until By listed it as a member again; zero: not yet
@@ -100,10 +100,10 @@ func (w *watch) gone(by *Node, m *gossip.Member) {
 		return
 	}
 	if about := by.cluster.living(m.ID); about != nil && m.State == wire.StateDead && about != by {
-		l := &Lie{About: about, By: by, At: now}
-		w.lies = append(w.lies, l)
+		l := &FalseDeath{About: about, By: by, At: now}
+		w.falseDeaths = append(w.falseDeaths, l)
 		if w.open == nil {
-			w.open = map[belief]*Lie{}
+			w.open = map[belief]*FalseDeath{}
 		}
 		w.open[belief{by, m.ID}] = l
 	}
@@ -125,12 +125,12 @@ func (c *Cluster) living(id wire.NodeID) *Node {
 	return nil
 }
 
-// Lies returns the live nodes that were considered dead from a moment on.
-func (c *Cluster) Lies(from time.Duration) (lies []*Lie) {
-	for _, l := range c.watch.lies {
+// FalseDeaths returns the live nodes that were considered dead from a moment on.
+func (c *Cluster) FalseDeaths(from time.Duration) (falseDeaths []*FalseDeath) {
+	for _, l := range c.watch.falseDeaths {
 		if l.At >= from {
-			lies = append(lies, l)
+			falseDeaths = append(falseDeaths, l)
 		}
 	}
-	return lies
+	return falseDeaths
 }

@@ -16,13 +16,13 @@ func Figures() []Check {
 	return []Check{
 		figure("crash", "a crash is suspected within 2.7 s and known to all within 5.2 s (medians of 20)", crash(0)),
 		figure("crash-lossy", "the same at 5 % loss", crash(0.05)),
-		figure("no-false-death", "no node dies wrongly at 5 % loss", noFalseDeath),
-		figure("false-death-refuted", "at 20 % loss whoever is taken for dead is back within 2 s", falseDeathRefuted),
-		figure("halves", "two halves that meet again after five minutes are one within three, their states within four", halves),
-		figure("idle-cost", "at rest no node carries more than 40 packets and 8 kB a second; it grows as the log of the cluster at most", idleCost),
-		figure("last-node", "with exponential distances the last node hears within 2.9 mean ones", lastNode),
-		figure("paths", "once the paths of an origin are known, two copies come to each node and the last one hears as soon as by a flood; with loss three or four", paths),
-		figure("paths-regions", "in five regions with Nearest, two copies come to each node as well, as soon as by a flood, and at most 20 copies cross zones", pathsInRegions),
+		figure("no-false-death", "no live node is declared dead at 5 % loss", noFalseDeath),
+		figure("false-death-refuted", "at 20 % loss, a live node that was declared dead is back within 2 s", falseDeathRefuted),
+		figure("halves", "a partition of five minutes is over within three, and the states are merged within four", halves),
+		figure("idle-cost", "at rest no node sends more than 40 packets and 8 kB a second; this grows at most like the logarithm of the cluster", idleCost),
+		figure("last-node", "with exponential latencies the last node has a message within 2.9 mean latencies", lastNode),
+		figure("paths", "once the paths of an origin are known, each node gets two copies, and the last one as soon as by a flood; with loss, three or four copies", paths),
+		figure("paths-regions", "in five regions with Nearest, each node gets two copies too, as soon as by a flood, and at most 20 copies cross zones", pathsInRegions),
 		figure("paths-all", "the same when all nodes send in turn, from the third message of each", pathsOfAll),
 		figure("join-cost", "to join costs a node 100 kB and 190 bytes for each member: 2 MB of 10,000", joinCost),
 		figure("mass-start", "when all nodes join one at the same moment, that one sends 20,000 packets a second at most", massStart),
@@ -87,23 +87,23 @@ func noFalseDeath(t *Trial) {
 	t.formOn(sim.Config{Nodes: t.sized(200, 30), Link: lan(0.05), Formed: true})
 	since := t.Net.Elapsed()
 	t.Net.RunFor(t.minutes(2, 10, 60))
-	lies := t.Lies(since)
-	t.note("%d false deaths among %d nodes in %v", len(lies), len(t.Nodes), t.Net.Elapsed()-since)
-	t.expectNoLies(since)
+	falseDeaths := t.FalseDeaths(since)
+	t.note("%d false deaths among %d nodes in %v", len(falseDeaths), len(t.Nodes), t.Net.Elapsed()-since)
+	t.expectNoFalseDeaths(since)
 }
 
 func falseDeathRefuted(t *Trial) {
 	t.formOn(sim.Config{Nodes: t.sized(200, 30), Link: lan(0.2), Formed: true})
 	since := t.Net.Elapsed()
 	t.Net.RunFor(t.minutes(1, 5, 60))
-	lies, worst := t.Lies(since), time.Duration(0)
-	for _, l := range lies {
+	falseDeaths, worst := t.FalseDeaths(since), time.Duration(0)
+	for _, l := range falseDeaths {
 		worst = max(worst, l.Refuted)
 		if late := l.Refuted == 0 && t.Net.Elapsed()-l.At > refuteWithin; late || l.Refuted > refuteWithin {
-			t.fail("%s took %s for dead at %v, refuted after %v", l.By.Name, l.About.Name, l.At, l.Refuted)
+			t.fail("%s considered %s dead at %v, refuted after %v", l.By.Name, l.About.Name, l.At, l.Refuted)
 		}
 	}
-	t.note("%d false deaths among %d nodes in %v, refuted after %v at most", len(lies), len(t.Nodes), t.Net.Elapsed()-since, worst)
+	t.note("%d false deaths among %d nodes in %v, refuted after %v at most", len(falseDeaths), len(t.Nodes), t.Net.Elapsed()-since, worst)
 }
 
 func halves(t *Trial) {

@@ -98,7 +98,7 @@ func mixedChaos(t *Trial) {
 
 // mixedSeeds starts Go nodes that know only gwyh 0.1 nodes.
 func mixedSeeds(t *Trial) {
-	m := sim.OldSeeds{Seed: t.Seed, Nodes: t.sized(20, 6), Models: 5}.Start()
+	m := sim.LegacySeeds{Seed: t.Seed, Nodes: t.sized(20, 6), Models: 5}.Start()
 	t.clusters = append(t.clusters, m.Cluster)
 	t.Cluster = m.Cluster
 	if !m.Await(time.Minute, m.GoNodesKnown) {

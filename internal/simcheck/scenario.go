@@ -37,7 +37,7 @@ func scenario(name, says string, run func(t *Trial)) Check {
 func rollingRestart(t *Trial) {
 	t.form(t.sized(30, 12))
 	pause := 3 * time.Second
-	t.talk(time.Duration(len(t.Nodes))*pause, 250*time.Millisecond)
+	t.broadcastFor(time.Duration(len(t.Nodes))*pause, 250*time.Millisecond)
 	since := t.Net.Elapsed()
 	for i, n := range t.Nodes {
 		if i%2 == 0 {
@@ -51,7 +51,7 @@ func rollingRestart(t *Trial) {
 	}
 	t.Net.RunFor(sim.LateFor)
 	t.expectHeard(since)
-	t.expectNoLies(since)
+	t.expectNoFalseDeaths(since)
 	t.aftermath()
 }
 
@@ -76,7 +76,7 @@ func halfKilled(t *Trial) {
 		}
 	}
 	t.Net.RunFor(10 * time.Second)
-	t.expectNoLies(since)
+	t.expectNoFalseDeaths(since)
 	t.aftermath()
 }
 
@@ -102,7 +102,7 @@ func flapping(t *Trial) {
 		t.Net.Resume(stops.Addr)
 		t.Net.RunFor(t.between(500*time.Millisecond, 8*time.Second))
 	}
-	t.expectNoLiesBut(since, stops)
+	t.expectNoFalseDeathsExcept(since, stops)
 	t.aftermath()
 }
 
@@ -111,15 +111,15 @@ func (t *Trial) between(lower, upper time.Duration) time.Duration {
 	return lower + time.Duration(t.Rand().Int64N(int64(upper-lower)))
 }
 
-// expectNoLiesBut is expectNoLies, except for lies about or by nodes that were rightly considered dead.
-func (t *Trial) expectNoLiesBut(since time.Duration, but ...*sim.Node) {
-	for _, l := range t.Lies(since) {
+// expectNoFalseDeathsExcept is expectNoFalseDeaths, except for false deaths of or by nodes that were rightly considered dead.
+func (t *Trial) expectNoFalseDeathsExcept(since time.Duration, but ...*sim.Node) {
+	for _, l := range t.FalseDeaths(since) {
 		excused := false
 		for _, n := range but {
 			excused = excused || l.About == n || l.By == n
 		}
 		if !excused {
-			t.fail("%s took %s for dead, which lived, at %v", l.By.Name, l.About.Name, l.At)
+			t.fail("%s considered %s dead, which was alive, at %v", l.By.Name, l.About.Name, l.At)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func suspended(t *Trial) {
 	t.Net.Pause(n.Addr)
 	t.Net.RunFor(10 * time.Minute)
 	t.Net.Resume(n.Addr)
-	t.expectNoLiesBut(since, n)
+	t.expectNoFalseDeathsExcept(since, n)
 	t.aftermath()
 }
 
@@ -145,9 +145,9 @@ func oneWayLink(t *Trial) {
 			t.Net.Block(sim.Addrs([]*sim.Node{a}), sim.Addrs([]*sim.Node{b}))
 		}
 	}
-	t.talk(2*time.Minute, time.Second)
+	t.broadcastFor(2*time.Minute, time.Second)
 	t.Net.RunFor(2*time.Minute + sim.LateFor)
-	t.expectNoLies(since)
+	t.expectNoFalseDeaths(since)
 	t.expectHeard(since)
 	t.Net.HealAll()
 	t.aftermath()
@@ -207,13 +207,13 @@ func slowNode(t *Trial) {
 	since := t.Net.Elapsed()
 	n := t.Nodes[3]
 	t.Net.SetLoad(n.Addr, simnet.Load{Share: 0.1, Period: 100 * time.Millisecond, Cost: 20 * time.Microsecond})
-	t.talk(time.Minute, 500*time.Millisecond)
+	t.broadcastFor(time.Minute, 500*time.Millisecond)
 	t.Net.RunFor(time.Minute)
-	t.expectNoLies(since)
+	t.expectNoFalseDeaths(since)
 	t.Net.SetLoad(n.Addr, simnet.Load{Share: 0.1, Period: 3 * time.Second, Cost: 20 * time.Microsecond})
-	t.talk(time.Minute, 500*time.Millisecond)
+	t.broadcastFor(time.Minute, 500*time.Millisecond)
 	t.Net.RunFor(time.Minute)
-	t.expectNoLiesBut(since, n)
+	t.expectNoFalseDeathsExcept(since, n)
 	t.Net.SetLoad(n.Addr, simnet.Load{})
 	t.Net.RunFor(sim.LateFor)
 	t.expectHeard(since)
@@ -224,11 +224,11 @@ func lossy(t *Trial) {
 	t.form(t.sized(50, 12))
 	since := t.Net.Elapsed()
 	t.Net.Adjust(func(l *simnet.Link) { l.Loss = 0.2 })
-	t.talk(time.Minute, 500*time.Millisecond)
+	t.broadcastFor(time.Minute, 500*time.Millisecond)
 	t.Net.RunFor(time.Minute + refuteWithin)
-	for _, l := range t.Lies(since) {
+	for _, l := range t.FalseDeaths(since) {
 		if l.At < t.Net.Elapsed()-refuteWithin && (l.Refuted == 0 || l.Refuted > refuteWithin) {
-			t.fail("%s took %s for dead at %v, refuted after %v", l.By.Name, l.About.Name, l.At, l.Refuted)
+			t.fail("%s considered %s dead at %v, refuted after %v", l.By.Name, l.About.Name, l.At, l.Refuted)
 		}
 	}
 	t.Net.Adjust(func(l *simnet.Link) { l.Loss = 0 })
@@ -248,7 +248,7 @@ func clockJump(t *Trial) {
 		off := time.Hour + time.Duration(i)*5*time.Minute // no two offsets alike: such nodes could complete handshakes
 		t.Net.SetClockOffset(n.Addr, map[bool]time.Duration{true: off, false: -off}[i%2 == 0])
 	}
-	t.talk(5*time.Minute, time.Second)
+	t.broadcastFor(5*time.Minute, time.Second)
 	t.Net.RunFor(time.Minute)
 	// A node with a wrong clock restarts: no node completes a handshake with it until its clock is right.
 	late := jumped[0]
@@ -264,7 +264,7 @@ func clockJump(t *Trial) {
 		t.Net.SetClockOffset(n.Addr, 0)
 	}
 	t.Net.RunFor(sim.LateFor)
-	t.expectNoLiesBut(since, late)
+	t.expectNoFalseDeathsExcept(since, late)
 	t.aftermath()
 }
 

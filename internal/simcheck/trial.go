@@ -129,8 +129,8 @@ func (t *Trial) formOn(cfg sim.Config) {
 // seeds returns the nodes that a starting node joins.
 func (t *Trial) seeds() []*sim.Node { return t.Nodes[:min(3, len(t.Nodes))] }
 
-// talk makes nodes broadcast for d: at each interval one random node.
-func (t *Trial) talk(d, every time.Duration) {
+// broadcastFor makes nodes broadcast for d: at each interval one random node.
+func (t *Trial) broadcastFor(d, every time.Duration) {
 	for at := every; at <= d; at += every {
 		t.Net.After(at, func() {
 			for _, n := range t.Pick(1) {
@@ -156,10 +156,10 @@ func (t *Trial) expectHeard(since time.Duration) {
 	}
 }
 
-// expectNoLies checks that no node considered a live node dead.
-func (t *Trial) expectNoLies(since time.Duration) {
-	for _, l := range t.Lies(since) {
-		t.fail("%s took %s for dead, which lived, at %v", l.By.Name, l.About.Name, l.At)
+// expectNoFalseDeaths checks that no node considered a live node dead.
+func (t *Trial) expectNoFalseDeaths(since time.Duration) {
+	for _, l := range t.FalseDeaths(since) {
+		t.fail("%s considered %s dead, which was alive, at %v", l.By.Name, l.About.Name, l.At)
 	}
 }
 
@@ -213,7 +213,7 @@ func (t *Trial) awaitFacts(limit time.Duration) {
 func (t *Trial) checkDelivery() {
 	t.Net.RunFor(linksWithin)
 	since := t.Net.Elapsed()
-	t.talk(finalCount*finalEvery, finalEvery)
+	t.broadcastFor(finalCount*finalEvery, finalEvery)
 	t.Net.RunFor(quietFor)
 	t.expectHeard(since + 1)
 }

@@ -116,7 +116,7 @@ func (d *Detector) probeFailed(now time.Time, pr *probe) {
 		d.suspectAlone(now, pr.m)
 	} else {
 		d.health.note(d.silentHelpers(pr))
-		d.accuseMyself(now, pr.m)
+		d.addSelfAsAccuser(now, pr.m)
 	}
 	if d.linksFail(now) {
 		d.add(Action{Kind: TakeCensus})

@@ -136,8 +136,8 @@ func (d *Detector) isNews(now time.Time, s *suspicion, incarnation uint64, by wi
 	return !slices.Contains(s.accusers, by)
 }
 
-// accuseMyself makes this node an accuser of m.
-func (d *Detector) accuseMyself(now time.Time, m *members.Entry) {
+// addSelfAsAccuser makes this node an accuser of m.
+func (d *Detector) addSelfAsAccuser(now time.Time, m *members.Entry) {
 	incarnation := m.Incarnation
 	if s := d.suspicionOf(m); s != nil && !s.private { // confirm the accusation of others instead of starting a suspicion
 		incarnation = s.incarnation

@@ -13,7 +13,7 @@ import (
 func (w *world) accuseItself(i int) {
 	w.t.Helper()
 	w.begin(nil)
-	w.accuseMyself(w.now, w.entry(i))
+	w.addSelfAsAccuser(w.now, w.entry(i))
 	w.do(w.take())
 }
 

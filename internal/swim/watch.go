@@ -56,7 +56,7 @@ func (d *Detector) watchMember(now time.Time, p *Peer, m *members.Entry) (next t
 	case !d.Accuses(m):
 		d.startProbe(now, m, !p.linked)
 	case now.Sub(p.checkedAt) >= silencePing: // the accused has time to show that it is alive
-		d.nudge(now, p)
+		d.checkPath(now, p)
 	}
 	return now.Add(silencePing)
 }
@@ -79,13 +79,13 @@ func (d *Detector) watchStranger(now time.Time, p *Peer) (next time.Time) {
 	case silent < p.check:
 		return heard.Add(p.check)
 	case now.Sub(p.checkedAt) >= silencePing:
-		d.nudge(now, p)
+		d.checkPath(now, p)
 	}
 	return p.checkedAt.Add(silencePing)
 }
 
-// nudge asks a silent peer for an answer, on every possible path.
-func (d *Detector) nudge(now time.Time, p *Peer) {
+// checkPath asks a silent peer for an answer, on every possible path.
+func (d *Detector) checkPath(now time.Time, p *Peer) {
 	p.checkedAt = now
 	d.add(Action{Kind: CheckPath, Peer: p})
 	d.add(Action{Kind: SendPing, Peer: p})
