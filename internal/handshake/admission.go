@@ -60,7 +60,7 @@ func (e *Endpoint) admitHello(now time.Time, from wire.Path, p *wire.Packet, id 
 		return allowance{}, Malformed
 	case !hasBlock(message):
 		return e.admitLegacy(now, from, p.Sender)
-	case len(p.Handshake) > helloMax:
+	case helloHead-wire.BoxSpare(p.Seq)+len(p.Handshake) > helloMax:
 		return allowance{}, Malformed
 	case e.advertise || !from.Remote.IsValid():
 		return e.budget.open(now, placeless, from.Remote.Addr()), accepted

@@ -55,6 +55,9 @@ func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp t
 // and, if it has a cookie, without the advertised address, so it fits with four keys and a zone of 255 bytes.
 const helloMax = 1200
 
+// helloHead is the maximum number of bytes before the array of a Hello: the packet's head with its seq, and the step.
+const helloHead = 1 + 5 + 18 + 3
+
 // signHello makes the binding and the Hmacs of the Hello.
 func (m *Initiator) signHello(b Block, keys []Key, message func(block []byte) []byte) {
 	block := b.append(nil, roleHello)

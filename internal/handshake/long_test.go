@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -10,23 +11,39 @@ import (
 )
 
 // A Hello of more than 1,200 bytes is dropped before anything of it is verified (PROTOCOL.md X1).
+// PROTOCOL.md X1.
 func TestLongHelloIsDropped(t *testing.T) {
-	w, a, b := pair(t, 1, nil)
-	for size, why := range map[int]Reason{500: accepted, messageSize: Malformed} {
-		self := Self{Node: a.id(), Zone: wire.Zone{Name: strings.Repeat("z", 100), Valid: true}}
-		m := newInitiator(&self, &a.ep.ring, wire.NodeID{}, false, w.now, a.ep.origin)
-		m.signHello(self.Block, a.ep.ring.keys, func(block []byte) []byte { return append(bytes.Clone(block), make([]byte, size-len(block))...) })
-		d := wire.AppendHandshake(nil, math.MaxUint32, a.id(), m.Hello())
-		if (len(d) > helloMax) != (why != accepted) {
-			t.Fatalf("a message of %d bytes makes a Hello of %d", size, len(d))
-		}
-		before, refused := b.ep.budget.spent, b.rejected[Malformed]
-		b.receive(datagram{w.now, a.addr, b.addr, d})
-		if bound, _ := b.ep.HalfOpen(); (b.ep.budget.spent != before) != (why == accepted) || (b.rejected[Malformed] != refused) != (why != accepted) {
-			t.Errorf("a Hello of %d bytes: %d half open, %d refused", len(d), bound, b.rejected[Malformed]-refused)
+	for _, seq := range []uint32{1, math.MaxUint32} {
+		for _, size := range []int{helloMax - 1, helloMax, helloMax + 1, helloMax + 26, helloMax + 100} {
+			t.Run(fmt.Sprint("seq ", seq, ", ", size, " bytes"), func(t *testing.T) {
+				w, a, b := pair(t, 1, nil)
+				b.receive(datagram{w.now, a.addr, b.addr, a.helloOf(t, seq, size)})
+				long := size > helloMax
+				if dropped := b.rejected[Malformed] != 0; dropped != long {
+					t.Errorf("dropped: %v, want %v", dropped, long)
+				}
+				if verified := b.ep.budget.spent != [classes]int{}; verified == long {
+					t.Errorf("verified: %v, want %v", verified, !long)
+				}
+			})
 		}
 	}
 }
 
-// messageSize is the maximum size of an Hmac's message in bytes (PROTOCOL.md W6).
-const messageSize = 1024
+// helloOf returns a Hello of n with a seq and a size. Its random bytes take one or two bytes each, so the size is
+// reached after some attempts.
+func (n *node) helloOf(t *testing.T, seq uint32, size int) []byte {
+	self := Self{Node: n.id(), Zone: wire.Zone{Name: strings.Repeat("z", 100), Valid: true}}
+	padding := 500
+	for range 1000 {
+		m := newInitiator(&self, &n.ep.ring, wire.NodeID{}, false, n.w.now, n.ep.origin)
+		m.signHello(self.Block, n.ep.ring.keys, func(block []byte) []byte { return append(bytes.Clone(block), make([]byte, padding)...) })
+		d := wire.AppendHandshake(nil, seq, n.id(), m.Hello())
+		if len(d) == size {
+			return d
+		}
+		padding += size - len(d)
+	}
+	t.Fatalf("no Hello of %d bytes was made", size)
+	return nil
+}
