@@ -123,6 +123,30 @@ func TestPeerBringsABoundedNumberOfMembers(t *testing.T) {
 	}
 }
 
+// PROTOCOL.md M3.
+func TestPeerBringsABoundedNumberOfChanges(t *testing.T) {
+	w := newWorld(t, 1)
+	var by, other Source
+	brought := 0
+	for range 40_000 {
+		if w.Ration(w.now, goID(1), &by) {
+			brought++
+		}
+	}
+	if brought != 16_384 || w.Rationed != 40_000-16_384 {
+		t.Errorf("%d changes by one peer, %d refused, want 16384", brought, w.Rationed)
+	}
+	if !w.Ration(w.now, goID(2), &by) {
+		t.Error("a new member counts as a change")
+	}
+	if !w.Ration(w.now, goID(1), &other) {
+		t.Error("another peer may not bring a change")
+	}
+	if w.sleep(time.Second / 256); !w.Ration(w.now, goID(1), &by) || w.Ration(w.now, goID(1), &by) {
+		t.Error("not one further change after a 256th of a second")
+	}
+}
+
 func TestNoBucketsHaveNoHashesWhereverTheyBegin(t *testing.T) {
 	w := many(t, 10)
 	for bits := range uint8(BucketBitsMax + 1) {

@@ -8,11 +8,12 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-// BringRate limits the new members that one Source may bring. The members of a typical cluster fit into one burst.
+// BringRate limits the new members that one Source may bring, and also its changes of members. The members of a typical
+// cluster fit into one burst.
 var BringRate = quota.Rate{Burst: 16_384, Every: time.Second / 256}
 
 // A Source is a peer that brings entries of other nodes. The zero value may bring a full burst of BringRate.
-type Source struct{ brought quota.Bucket }
+type Source struct{ brought, changed quota.Bucket }
 
 var errNoRoom = errors.New("the member table has no room")
 
@@ -30,10 +31,14 @@ func (t *Table) hasRoom(m *Entry, e *wire.Member) bool {
 	return more <= 0 || t.bytes+more <= t.cfg.Budget
 }
 
-// Ration reports whether a peer may bring an alive entry of another node. It may always bring entries of live members.
-// Refusals are counted in Rationed.
+// Ration reports whether a peer may bring an alive entry of another node. Entries of new members and of live ones have
+// separate limits. Refusals are counted in Rationed.
 func (t *Table) Ration(now time.Time, id wire.NodeID, by *Source) bool {
-	if t.IsLive(id) || by.brought.Take(now, BringRate) {
+	b := &by.brought
+	if t.IsLive(id) {
+		b = &by.changed
+	}
+	if b.Take(now, BringRate) {
 		return true
 	}
 	t.Rationed++
