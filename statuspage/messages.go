@@ -75,7 +75,7 @@ func (m *messages) add(x *message) {
 // table returns the table of the messages, the latest first.
 func (m *messages) table(now time.Time) table {
 	t := table{Name: "messages", View: "messages", Title: "Messages that arrived", Empty: "No message has arrived since this page was opened.",
-		Help: fmt.Sprintf("The last %d broadcasts, while somebody looks at this page. A message says how far it has travelled, not when it was made: it was made at least the time under "+
+		Help: fmt.Sprintf("The last %d broadcasts, while somebody looks at this page. A message says how far it has traveled, not when it was made: it was made at least the time under "+
 			"\"Made before\" earlier, and earlier still if it waited on the way. Only beacons (below) measure that too. The strip shows by how much each further copy came later, on a scale up to 1 s. "+
 			"Parents are the neighbors that this node takes full copies of its origin's messages from; until it has chosen them, all neighbors send.", messagesMax),
 		Columns: []column{{Label: "Message"}, {Label: "Arrived"}, {Label: "Made before", Number: true}, {Label: "Bytes", Number: true}, {Label: "First from"}, {Label: "Parents"},
@@ -97,14 +97,14 @@ func (m *messages) table(now time.Time) table {
 			lags[i] = milliseconds(time.Duration(max(l, 0.01) * float64(time.Millisecond)))
 		}
 		later := cell{Text: strings.Join(lags, ", "), Lags: x.lags}
-		t.Rows = append(t.Rows, row{ID: x.id, Cells: []cell{text(cmp.Or(names[originOf(x.id)], origin) + " · " + nth), moment(now, x.at), travelled(x.travel),
+		t.Rows = append(t.Rows, row{ID: x.id, Cells: []cell{text(cmp.Or(names[originOf(x.id)], origin) + " · " + nth), moment(now, x.at), traveled(x.travel),
 			number(size(float64(x.bytes)), float64(x.bytes)), text(x.from), text(cmp.Or(strings.Join(x.parents, ", "), "not chosen yet")), number(fmt.Sprint(1+x.copies), float64(1+x.copies)), later, text(strings.Join(x.late, ", "))}})
 	}
 	return t
 }
 
-// travelled shows the travel time of a message, which is what it took at least.
-func travelled(d time.Duration) cell {
+// traveled shows the travel time of a message, which is what it took at least.
+func traveled(d time.Duration) cell {
 	if d <= 0 {
 		return number("unknown", 0)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // PROTOCOL.md Q1: the delay that a copy carries is 0 at the origin, and half of a round trip more at each node.
-func TestMessageSaysHowFarItHasTravelledAndWhetherItsOriginSentIt(t *testing.T) {
+func TestMessageSaysHowFarItHasTraveledAndWhetherItsOriginSentIt(t *testing.T) {
 	c := formed(t, 30)
 	c.net.RunFor(5 * time.Second)
 	made, passed, chosen := 0, 0, 0
@@ -21,7 +21,7 @@ func TestMessageSaysHowFarItHasTravelledAndWhetherItsOriginSentIt(t *testing.T) 
 				t.Errorf("%s got it from %v, made there: %v", n.cfg.Name, e.From, e.Made)
 			}
 			if e.Travel < time.Millisecond || e.Travel > c.net.Elapsed()-began {
-				t.Errorf("%s: it travelled for %v", n.cfg.Name, e.Travel)
+				t.Errorf("%s: it traveled for %v", n.cfg.Name, e.Travel)
 			}
 			if e.Made {
 				made++
@@ -37,7 +37,7 @@ func TestMessageSaysHowFarItHasTravelledAndWhetherItsOriginSentIt(t *testing.T) 
 	c.broadcast(origin, string(make([]byte, 20_000)), 5*time.Second)
 	for _, n := range c.without(origin) {
 		if n.last.Travel != 0 || n.last.Made {
-			t.Errorf("%s: a large message travelled for %v, made there: %v", n.cfg.Name, n.last.Travel, n.last.Made)
+			t.Errorf("%s: a large message traveled for %v, made there: %v", n.cfg.Name, n.last.Travel, n.last.Made)
 		}
 	}
 }
