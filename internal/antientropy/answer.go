@@ -80,20 +80,23 @@ func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.
 
 // sendBuckets sends the members of some buckets. If known is not zero, it sends only those known by then. Too many
 // members are sent bucket by bucket, so that some buckets are complete when the peer asks with smaller ones. If many
-// nodes ask, each gets other members.
+// nodes ask, each gets other members. The work is bounded by the size of the answer, not by that of the table.
 func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []uint32, known time.Time) []Outcome {
 	limit := c.spent.limit(now)
 	if limit == 0 {
 		return out
 	}
-	var list []*members.Entry
-	for m := range t.InBuckets(bits, which) {
-		if known.IsZero() || !m.Since.After(known) {
-			list = append(list, m)
-		}
+	if limit < AnswersMax && len(which) > 0 {
+		at := c.rng.IntN(len(which))
+		which = slices.Concat(which[at:], which[:at])
 	}
-	t.Sort(list)
-	if len(list) > limit {
+	list := t.FirstInBuckets(bits, which, limit*entriesMax, func(m *members.Entry) bool {
+		return known.IsZero() || !m.Since.After(known)
+	})
+	switch {
+	case len(list) <= limit:
+		t.Sort(list)
+	default:
 		slices.SortFunc(list, func(a, b *members.Entry) int { return cmp.Compare(members.Hash(a.ID), members.Hash(b.ID)) })
 		if limit < AnswersMax {
 			at := c.rng.IntN(len(list))

@@ -2,6 +2,7 @@ package antientropy
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -214,4 +215,44 @@ func FuzzAnswersOfAnyMessage(f *testing.F) {
 			}
 		}
 	})
+}
+
+func BenchmarkRequestOfAllMembers(b *testing.B) {
+	for _, n := range []int{1000, 10_000, 50_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b, seq(0, n), nil)
+			a := w.a
+			want := wants(0, 0)
+			for b.Loop() {
+				w.now = w.now.Add(window)
+				if out, err := a.HandleWant(nil, w.now, &a.Peer, &a.Table, want); err != nil || len(out) != 1 {
+					b.Fatal(len(out), err)
+				}
+			}
+		})
+	}
+}
+
+// PROTOCOL.md Y5. Otherwise a request of 40 bytes costs as much as the table is large.
+func TestRequestOfAllMembersIsAnsweredWithABoundedNumberOfThem(t *testing.T) {
+	const n = AnswersMax*entriesMax + 1000
+	w := newWorld(t, seq(0, n), nil)
+	for name, want := range map[string][]byte{"in one bucket": wants(0, 0), "in two buckets": wants(1, 0, 1)} {
+		w.now = w.now.Add(window)
+		out, err := w.a.HandleWant(nil, w.now, &w.a.Peer, &w.a.Table, want)
+		if err != nil || len(out) != 1 {
+			t.Fatalf("%s: %d outcomes, %v", name, len(out), err)
+		}
+		if got := len(out[0].Entries); got != AnswersMax*entriesMax {
+			t.Errorf("%s: %d entries, want %d", name, got, AnswersMax*entriesMax)
+		}
+		last := uint64(0)
+		for _, m := range out[0].Entries {
+			if h := members.Hash(m.ID); h < last {
+				t.Fatalf("%s: %v is not in the order of buckets", name, m)
+			} else {
+				last = h
+			}
+		}
+	}
 }

@@ -29,7 +29,7 @@ func member(i int) members.Member {
 
 // A node is one end of a comparison: its table, and its state of the other end.
 type node struct {
-	*testing.T
+	testing.TB
 	members.Table
 	Comparer
 	Peer
@@ -56,15 +56,15 @@ type world struct {
 }
 
 // newWorld returns two nodes that know the members of the two lists.
-func newWorld(t *testing.T, a, b []int) *world {
+func newWorld(t testing.TB, a, b []int) *world {
 	w := &world{now: start, rng: rand.New(rand.NewPCG(1, 1))}
 	w.a, w.b = w.node(t, 1_000_000, a), w.node(t, 1_000_001, b)
 	w.a.other, w.b.other = w.b, w.a
 	return w
 }
 
-func (w *world) node(t *testing.T, self int, known []int) *node {
-	n := &node{T: t, world: w, self: self, Comparer: New(rand.New(rand.NewPCG(uint64(self), 2))),
+func (w *world) node(t testing.TB, self int, known []int) *node {
+	n := &node{TB: t, world: w, self: self, Comparer: New(rand.New(rand.NewPCG(uint64(self), 2))),
 		Table: members.NewTable(start, members.Config{Self: member(self), MetaMax: 512})}
 	for _, i := range known {
 		n.learn(i)

@@ -46,6 +46,20 @@ func (t *Table) InBuckets(bits uint8, which []uint32) func(yield func(*Entry) bo
 	}
 }
 
+// FirstInBuckets returns the wanted live members of some of 2^bits buckets, which consist of sorted runs without
+// duplicates. It stops when it has found most members, except those of a shared base, which has no order of buckets.
+func (t *Table) FirstInBuckets(bits uint8, which []uint32, most int, wanted func(*Entry) bool) (list []*Entry) {
+	for m := range t.InBuckets(bits, which) {
+		if !wanted(m) {
+			continue
+		}
+		if list = append(list, m); len(list) == most && t.base == nil {
+			break
+		}
+	}
+	return list
+}
+
 // Sort sorts live members that InBuckets yielded into the order of Each.
 func (t *Table) Sort(list []*Entry) {
 	if t.base == nil { // otherwise they are sorted already
