@@ -176,6 +176,18 @@ func TestContestsAreBounded(t *testing.T) {
 	same(t, "claims that are remembered", w.contests.contenders.Len(), contendersMax)
 }
 
+func TestClaimWithMuchMetadataIsNotRemembered(t *testing.T) {
+	for _, size := range []int{contenderMetaMax, contenderMetaMax + 1} {
+		w := newWorld(t, 1)
+		e := restart(1, 2)
+		e.Meta = make([]byte, size)
+		w.claim(e)
+		if remembered := w.Contender(w.Get(goID(1))) != nil; remembered != (size <= contenderMetaMax) {
+			t.Errorf("a claim with %d bytes of metadata: remembered %v", size, remembered)
+		}
+	}
+}
+
 func TestConflictIsReportedEvery30Seconds(t *testing.T) {
 	w := newWorld(t, 1, 3)
 	reports := 0
