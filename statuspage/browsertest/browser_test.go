@@ -5,6 +5,7 @@ package browsertest
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -177,6 +178,24 @@ func (p *tab) until(expression string) {
 	}))
 }
 
+// repeat runs an action up to three times, for at most 20 seconds each. Chromium does not answer a request for a
+// screenshot if it draws no frame after it, which happens on a busy machine.
+func (p *tab) repeat(action chromedp.Action) {
+	p.t.Helper()
+	var err error
+	for range 3 {
+		ctx, stop := context.WithTimeout(p.ctx, 20*time.Second)
+		err = chromedp.Run(ctx, action)
+		stop()
+		if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // shoot keeps a screenshot.
 func (p *tab) shoot(name string, whole bool) {
 	p.t.Helper()
@@ -185,11 +204,11 @@ func (p *tab) shoot(name string, whole bool) {
 		return
 	}
 	var b []byte
+	action := chromedp.Action(chromedp.CaptureScreenshot(&b))
 	if whole {
-		p.do(chromedp.FullScreenshot(&b, 100))
-	} else {
-		p.do(chromedp.CaptureScreenshot(&b))
+		action = chromedp.FullScreenshot(&b, 100)
 	}
+	p.repeat(action)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		p.t.Fatal(err)
 	}
