@@ -7,7 +7,7 @@ fuzzruns := 20000x
 
 .PHONY: quick test race fuzz golden bench plots load junk mutants model siege release
 
-# Under a minute on two cores that do nothing else: formatting, spelling, go vet, staticcheck and the tests of the library, of
+# About a minute on two cores that do nothing else: formatting, spelling, go vet, staticcheck and the tests of the library, of
 # which the large ones are smaller. Some packages wait for real sockets, so four are tested at a time. "make test" tests all
 # modules of go.work, whole.
 quick:
