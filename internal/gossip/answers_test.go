@@ -86,11 +86,7 @@ func TestAllAnswersToADatagramAreBoundedTogether(t *testing.T) {
 			c := duo(t)
 			n := c.nodes[0]
 			c.do(0, func(now time.Time) {
-				for i := range 2000 {
-					w := wire.BeginSyncMembers(nil, wire.MessageID{})
-					w.Append(inventedMember(now, i, 100), 1400)
-					c.hand(now, w.End())
-				}
+				c.handInvented(now, 2000, 100)
 				n.Drain(now, func(wire.Path, []byte) {})
 				ask := questions(c, now)[name]
 				var plain []byte

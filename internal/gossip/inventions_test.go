@@ -35,15 +35,20 @@ func inventedMember(now time.Time, i, meta int) *wire.Member {
 		Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2 + byte(i>>16), byte(i >> 8), byte(i)}), 6969)}
 }
 
+// handInvented hands node 0 a number of invented members, each with meta bytes of metadata.
+func (c *cluster) handInvented(now time.Time, count, meta int) {
+	for i := range count {
+		w := wire.BeginSyncMembers(nil, wire.MessageID{})
+		w.Append(inventedMember(now, i, meta), 1400)
+		c.hand(now, w.End())
+	}
+}
+
 func TestMembersThatAPeerInventsAreRationed(t *testing.T) {
 	c := duo(t)
 	n := c.nodes[0]
 	c.do(0, func(now time.Time) {
-		for i := range 20_000 {
-			w := wire.BeginSyncMembers(nil, wire.MessageID{})
-			w.Append(inventedMember(now, i, 0), 1400)
-			c.hand(now, w.End())
-		}
+		c.handInvented(now, 20_000, 0)
 	})
 	if s := n.Stats(); s.Members != 2+16_384 || s.Dropped[stats.DropOversize] < 20_000-16_384 {
 		t.Errorf("%d members, %d refused, want 16386 of 20002", s.Members, s.Dropped[stats.DropOversize])

@@ -100,50 +100,38 @@ func TestTableOfMembersStaysWithinItsBudget(t *testing.T) {
 }
 
 // PROTOCOL.md M3.
-func TestPeerBringsABoundedNumberOfMembers(t *testing.T) {
-	w := newWorld(t, 1)
-	var by, other Source
-	brought := 0
-	for i := range 40_000 {
-		if w.Ration(w.now, wire.NodeID{1: byte(i >> 8), 2: byte(i), 3: byte(i >> 16)}, &by) {
-			brought++
-		}
-	}
-	if brought != 16_384 || w.Rationed != 40_000-16_384 {
-		t.Errorf("%d new members of one peer, %d refused, want 16384", brought, w.Rationed)
-	}
-	if !w.Ration(w.now, goID(1), &by) {
-		t.Error("a live member counts as new")
-	}
-	if !w.Ration(w.now, goID(2), &other) {
-		t.Error("another peer may not bring a member")
-	}
-	if w.sleep(time.Second / 256); !w.Ration(w.now, goID(2), &by) || w.Ration(w.now, goID(2), &by) {
-		t.Error("not one further member after a 256th of a second")
-	}
-}
-
-// PROTOCOL.md M3.
-func TestPeerBringsABoundedNumberOfChanges(t *testing.T) {
-	w := newWorld(t, 1)
-	var by, other Source
-	brought := 0
-	for range 40_000 {
-		if w.Ration(w.now, goID(1), &by) {
-			brought++
-		}
-	}
-	if brought != 16_384 || w.Rationed != 40_000-16_384 {
-		t.Errorf("%d changes by one peer, %d refused, want 16384", brought, w.Rationed)
-	}
-	if !w.Ration(w.now, goID(2), &by) {
-		t.Error("a new member counts as a change")
-	}
-	if !w.Ration(w.now, goID(1), &other) {
-		t.Error("another peer may not bring a change")
-	}
-	if w.sleep(time.Second / 256); !w.Ration(w.now, goID(1), &by) || w.Ration(w.now, goID(1), &by) {
-		t.Error("not one further change after a 256th of a second")
+func TestPeerBringsABoundedNumberOfEntries(t *testing.T) {
+	stranger := func(i int) wire.NodeID { return wire.NodeID{1: byte(i >> 8), 2: byte(i), 3: byte(i >> 16)} }
+	live := func(int) wire.NodeID { return goID(1) }
+	for _, is := range []struct {
+		of                     string
+		entry, ofTheOtherClass func(i int) wire.NodeID
+	}{{"new members", stranger, live}, {"changes of live members", live, stranger}} {
+		t.Run(is.of, func(t *testing.T) {
+			w := newWorld(t, 1)
+			var by, other Source
+			brought := 0
+			for i := range 40_000 {
+				if w.Ration(w.now, is.entry(i), &by) {
+					brought++
+				}
+			}
+			same(t, "entries of one peer", brought, 16_384)
+			same(t, "entries refused", int(w.Rationed), 40_000-16_384)
+			if !w.Ration(w.now, is.ofTheOtherClass(0), &by) {
+				t.Error("the two classes share a limit")
+			}
+			if !w.Ration(w.now, is.entry(0), &other) {
+				t.Error("two peers share a limit")
+			}
+			w.sleep(time.Second / 256)
+			if !w.Ration(w.now, is.entry(0), &by) {
+				t.Error("no further entry after a 256th of a second")
+			}
+			if w.Ration(w.now, is.entry(0), &by) {
+				t.Error("more than one further entry after a 256th of a second")
+			}
+		})
 	}
 }
 
