@@ -26,8 +26,9 @@ const (
 	// [Endpoint.Extend].
 	AttemptSlow
 	// PacketRejected reports that a packet from From was dropped for Reason. If Reason is Unfinished, a handshake that
-	// Peer began at From ended half-open. If Reason is Returned, the packet is a Hello of Attempt that was sent to To. If To is an address of
-	// this node, the attempt has reached its own node, and the core ends it with [Endpoint.Cancel].
+	// Peer began at From ended half-open. If Reason is Returned, the packet is a Hello of Attempt that was sent to To.
+	// If To is an address of this node, the attempt has reached its own node, and the core ends it with
+	// [Endpoint.Cancel].
 	PacketRejected
 )
 
