@@ -116,8 +116,10 @@ func TestJoinCountsWhatItReached(t *testing.T) {
 
 func TestJoinThatReachedANodeWaitsTwoSecondsForDeadAddresses(t *testing.T) {
 	for name, join := range map[string]func(t *testing.T, m *Memberlist, hosts []string) (int, error){
-		"Join":        func(_ *testing.T, m *Memberlist, hosts []string) (int, error) { return m.Join(hosts) },
-		"JoinContext": func(t *testing.T, m *Memberlist, hosts []string) (int, error) { return m.JoinContext(t.Context(), hosts) },
+		"Join": func(_ *testing.T, m *Memberlist, hosts []string) (int, error) { return m.Join(hosts) },
+		"JoinContext": func(t *testing.T, m *Memberlist, hosts []string) (int, error) {
+			return m.JoinContext(t.Context(), hosts)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
