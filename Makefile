@@ -8,14 +8,14 @@ fuzzruns := 20000x
 .PHONY: quick test race fuzz golden bench plots load junk mutants model siege release
 
 # About a minute on two cores that do nothing else: formatting, spelling, go vet, staticcheck and the tests of the library, of
-# which the large ones are smaller. Some packages wait for real sockets, so four are tested at a time. "make test" tests all
-# modules of go.work, whole.
+# which the large ones are smaller. Some packages and tests wait for real sockets, so four packages are tested at a time, with
+# eight tests of each. "make test" tests all modules of go.work, whole.
 quick:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go run $(misspell) -locale US -error $$(git ls-files '*.go' '*.md' '*.py' '*.sh' '*.html' '*.yml' '*.yaml' Makefile .ci/run)
 	go vet ./...
 	go run $(staticcheck) ./...
-	go test -short -p 4 ./...
+	go test -short -p 4 -parallel 8 ./...
 
 # "work" stands for the packages of all modules of go.work, and with GOWORK=off for those of the library alone.
 test:

@@ -160,6 +160,7 @@ func eachTransport(t *testing.T, mtu int, f func(t *testing.T, s *machines)) {
 		make func(string) (Transport, error)
 	}{{"NetTransport", nil}, {"foreign transport", newForeignTransport}} {
 		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
 			s := newMachines(t, 3, mtu)
 			s.transports = x.make
 			f(t, s)
@@ -168,6 +169,7 @@ func eachTransport(t *testing.T, mtu int, f func(t *testing.T, s *machines)) {
 }
 
 func TestFirstMessagesArriveOnAPathThatIsNarrowerThanUDPBufferSize(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, 1280, func(t *testing.T, s *machines) {
 		for run := range 3 {
 			ms, rs := s.start(t)
@@ -182,6 +184,7 @@ func TestFirstMessagesArriveOnAPathThatIsNarrowerThanUDPBufferSize(t *testing.T)
 }
 
 func TestMessagesArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
+	t.Parallel()
 	eachTransport(t, 1500, func(t *testing.T, s *machines) {
 		ms, rs := s.start(t)
 		quiet(t, ms, rs, "wide")

@@ -58,6 +58,7 @@ func wantRefused(t *testing.T, m *Memberlist, at ...string) {
 }
 
 func TestJoinOfAClosedPortIsRefusedBeforeItsTimeIsUp(t *testing.T) {
+	t.Parallel()
 	for _, host := range loopbackHosts() {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()

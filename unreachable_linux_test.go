@@ -75,6 +75,7 @@ func TestJoinContextWaitsForARoute(t *testing.T) {
 // A missing machine, a router that drops, a firewall that refuses: goroutines of the library open the sockets of the
 // knocks, so the Join runs in a separate process, which is in the namespace as a whole.
 func TestJoinThroughARouterSaysWhatIsKnown(t *testing.T) {
+	t.Parallel()
 	for name, x := range map[string]struct {
 		to, want, log string
 	}{

@@ -177,12 +177,10 @@ func (c *Core) Stats() stats.Stats {
 	s.AddDirect(&c.direct.Sender.Stats, c.direct.ReceiverStats())
 	s.AddHandshakes(c.hs.Stats())
 	s.Members, s.Links, s.Sessions, s.Health = c.members.Count(), len(c.links), c.hs.Sessions(), c.swim.Health()
+	s.Known = c.members.CountStates()
 	s.DatagramsLost += c.hs.Lost()
 	for _, p := range c.links {
 		s.Queued += p.Packets.Waiting() + len(p.Packets.Transfers())
-	}
-	for m := range c.members.All {
-		s.Known[m.State]++
 	}
 	return s
 }

@@ -182,7 +182,7 @@ func TestNodeSurvivesMutatedInput(t *testing.T) {
 	if got := n.broadcast.Store.Size(); got > assembly.StoreMax {
 		t.Errorf("%d bytes of large messages, at most %d", got, assembly.StoreMax)
 	}
-	if got := n.members.CountAll(); got > members.Max+members.TombstonesMax {
+	if got := n.members.Count() + n.members.CountTombstones(); got > members.Max+members.TombstonesMax {
 		t.Errorf("%d members and tombstones, at most %d", got, members.Max+members.TombstonesMax)
 	}
 	if len(n.peers) > 2 {

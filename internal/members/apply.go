@@ -217,7 +217,8 @@ func (t *Table) arrival(m, before *Entry, name string) Change {
 // write copies an alive entry to m.
 func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 	if m.State != wire.StateSuspect {
-		m.setState(now, wire.StateAlive)
+		t.setState(m, wire.StateAlive)
+		m.Since = now
 	}
 	m.vacated = false
 	if m.Live() && m.Addr != e.Addr {
@@ -277,7 +278,7 @@ func (t *Table) end(now time.Time, m *Entry, s wire.State) Change {
 			c.Kind = Left
 		}
 	}
-	m.State = s
+	t.setState(m, s)
 	t.Remove(now, m)
 	return c
 }

@@ -71,9 +71,6 @@ const EntryBytes = 360
 // bytes returns an upper bound of the memory of an entry.
 func (m *Entry) bytes() int { return EntryBytes + len(m.Name) + len(m.Meta) }
 
-// setState sets the state of an entry that remains or becomes live.
-func (m *Entry) setState(now time.Time, s wire.State) { m.State, m.Since = s, now }
-
 // Says reports whether an alive entry and m say the same, apart from the incarnation.
 func (m *Member) Says(e *wire.Member) bool {
 	switch {

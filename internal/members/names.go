@@ -49,7 +49,8 @@ func (t *Table) Claim(now time.Time, e *wire.Member, replaces func(holder *Entry
 	case holder == t.self:
 		return t.conflict(now, holder)
 	case holder.Legacy(), holder.isSettled(now) && replaces != nil && replaces(holder):
-		holder.State, holder.From = wire.StateDead, t.self.ID
+		t.setState(holder, wire.StateDead)
+		holder.From = t.self.ID
 		t.Remove(now, holder)
 		return Claim{Granted: true, Holder: holder, Replaced: holder}
 	}

@@ -31,7 +31,8 @@ func (t *Table) Refute(now time.Time, above uint64) {
 
 // Return makes this node a member again after Leave. The caller then calls Refute.
 func (t *Table) Return(now time.Time) {
-	t.self.State, t.self.Named = wire.StateAlive, max(t.self.Named+1, uint64(now.UnixMilli()))
+	t.setState(t.self, wire.StateAlive)
+	t.self.Named = max(t.self.Named+1, uint64(now.UnixMilli()))
 	t.Add(t.self)
 }
 

@@ -30,6 +30,7 @@ type Table struct {
 	buckets    bucketIndex       // index of the live entries
 	legacy     int               // number of live legacy nodes
 	bytes      int               // see Bytes
+	states     [wire.States]int  // number of entries of byID in each state
 	Rationed   uint64            // new members that their peer was not allowed to bring
 	sealer     sealer
 
@@ -172,8 +173,8 @@ func (t *Table) All(yield func(*Entry) bool) {
 	}
 }
 
-// CountAll returns the number of entries outside the shared base, including tombstones.
-func (t *Table) CountAll() int { return len(t.byID) }
+// CountStates returns the number of entries outside the shared base in each state.
+func (t *Table) CountStates() [wire.States]int { return t.states }
 
 // Draw returns a random live member, which is read-only. There must be at least one.
 func (t *Table) Draw(rng *rand.Rand) *Entry {
@@ -264,6 +265,7 @@ func (t *Table) index(m *Entry) {
 	if t.byID[m.ID] != m {
 		t.byID[m.ID] = m
 		t.bytes += m.bytes()
+		t.states[m.State]++
 	}
 }
 
@@ -272,7 +274,17 @@ func (t *Table) unindex(m *Entry) {
 	if t.byID[m.ID] == m {
 		delete(t.byID, m.ID)
 		t.bytes -= m.bytes()
+		t.states[m.State]--
 	}
+}
+
+// setState sets the state of an entry.
+func (t *Table) setState(m *Entry, s wire.State) {
+	if t.byID[m.ID] == m {
+		t.states[m.State]--
+		t.states[s]++
+	}
+	m.State = s
 }
 
 // setMeta changes the metadata of an entry.
@@ -309,7 +321,8 @@ func (t *Table) Version() uint64 { return t.version }
 // SetState sets the state of a live member to alive or suspect. This increases Version, but it does not change what
 // neighbors compare.
 func (t *Table) SetState(now time.Time, m *Entry, s wire.State) {
-	m.setState(now, s)
+	t.setState(m, s)
+	m.Since = now
 	t.version++
 }
 

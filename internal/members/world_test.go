@@ -122,10 +122,13 @@ func (w *world) check() {
 	}
 	same(w.t, "root", w.root, root)
 	bytes := 0
+	var states [wire.States]int
 	for m := range w.All {
 		bytes += m.bytes()
+		states[m.State]++
 	}
 	same(w.t, "bytes", w.Bytes(), bytes)
+	same(w.t, "entries by state", w.CountStates(), states)
 	same(w.t, "members", w.Count(), live)
 	for _, bits := range []uint8{0, 2, 7} {
 		w.checkBuckets(bits)

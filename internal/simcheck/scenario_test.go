@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// TestScenariosEndAsTheyShould runs the chaos of "gwyh sim -check" in small clusters.
+// TestScenariosEndAsTheyShould runs the chaos of "gwyh sim -check" in small clusters. The scenarios measure the heap, so they
+// run one after another.
 func TestScenariosEndAsTheyShould(t *testing.T) {
 	for _, k := range Scenarios() {
 		t.Run(k.Name, func(t *testing.T) {
