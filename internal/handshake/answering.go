@@ -56,8 +56,8 @@ func (e *Endpoint) open(now time.Time, x *halfOpen) {
 		e.expire(old)
 	}
 	e.half.add(x)
-	x.timer.fire = func(time.Time) { e.expire(x) }
-	e.timers.set(&x.timer, now.Add(HalfOpenLife))
+	x.timer.Fire = func(time.Time) { e.expire(x) }
+	e.timers.Set(&x.timer, now.Add(HalfOpenLife))
 }
 
 // expire drops a handshake. If it is not complete, our answer probably did not reach the peer.
@@ -69,7 +69,7 @@ func (e *Endpoint) expire(x *halfOpen) {
 }
 
 func (e *Endpoint) drop(x *halfOpen) {
-	e.timers.stop(&x.timer)
+	e.timers.Stop(&x.timer)
 	e.half.remove(x)
 }
 
@@ -101,7 +101,7 @@ func (e *Endpoint) introduceResponder(now time.Time, s *Established, identity []
 	}
 	x.identity = identity
 	x.repeats = 0
-	e.timers.set(&x.timer, now.Add(HalfOpenLife))
+	e.timers.Set(&x.timer, now.Add(HalfOpenLife))
 	if !x.m.bound {
 		e.startGoTeams(now, x)
 	}
@@ -133,18 +133,18 @@ func (e *Endpoint) answerOkBoss(to wire.Path, x *halfOpen) {
 // startGoTeams repeats the GoTeam until a box opens or the limit of repetitions is reached (PROTOCOL.md L1).
 func (e *Endpoint) startGoTeams(now time.Time, x *halfOpen) {
 	end := now.Add(HalfOpenLife)
-	x.timer.fire = func(now time.Time) {
+	x.timer.Fire = func(now time.Time) {
 		if !now.Before(end) {
 			e.drop(x)
 			return
 		}
 		if x.confirmed || x.goTeams == goTeamRepeats {
-			e.timers.set(&x.timer, end)
+			e.timers.Set(&x.timer, end)
 			return
 		}
 		x.goTeams++
 		e.answerOkBoss(x.path, x)
-		e.timers.set(&x.timer, now.Add(goLadder.delay(x.goTeams, e.origin)))
+		e.timers.Set(&x.timer, now.Add(goLadder.delay(x.goTeams, e.origin)))
 	}
-	e.timers.set(&x.timer, now.Add(goLadder.delay(0, e.origin)))
+	e.timers.Set(&x.timer, now.Add(goLadder.delay(0, e.origin)))
 }

@@ -3,6 +3,7 @@ package handshake
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -33,7 +34,7 @@ type attempt struct {
 	last     Reason     // of the last rejected Ohai
 	cookie   cookie     // the last one that the peer sent
 	cookieAt time.Time  // when it arrived; zero for never
-	timer    timer
+	timer    timer.Timer
 }
 
 // A pending is one Hello of an attempt.
@@ -65,7 +66,7 @@ func (e *Endpoint) Initiate(out []Outcome, now time.Time, to wire.Path, peer wir
 	if a.legacy && peer != (wire.NodeID{}) {
 		a.ladder = &legacyLadder
 	}
-	a.timer.fire = func(now time.Time) { e.attemptDue(now, a) }
+	a.timer.Fire = func(now time.Time) { e.attemptDue(now, a) }
 	e.attempts[a.id] = a
 	e.sayHello(now, a)
 	return a.id, e.take()
@@ -88,7 +89,7 @@ func (e *Endpoint) Cancel(id AttemptID) {
 
 // end removes an attempt. Its session, if there is one, belongs to the core.
 func (e *Endpoint) end(a *attempt) {
-	e.timers.stop(&a.timer)
+	e.timers.Stop(&a.timer)
 	delete(e.attempts, a.id)
 	e.forget(a, len(a.hellos))
 }
@@ -166,7 +167,7 @@ func (e *Endpoint) wake(a *attempt, at time.Time) {
 	if a.until.Before(at) {
 		at = a.until
 	}
-	e.timers.set(&a.timer, at)
+	e.timers.Set(&a.timer, at)
 }
 
 // sayHello repeats the last Hello or sends a new one. A peer that may be a legacy node always gets a new one,

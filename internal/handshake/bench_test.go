@@ -27,7 +27,7 @@ func (h *idle) handle(now time.Time, from wire.Path, p *wire.Packet) {
 }
 
 func (h *idle) timeout(now time.Time) {
-	for range len(h.timers.heap) { // at most this many are due
+	for range h.timers.Len() { // at most this many are due
 		h.work(now, h.HandleTimeout(h.outcomes[:0], now))
 	}
 }

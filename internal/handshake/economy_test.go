@@ -2,7 +2,6 @@ package handshake
 
 import (
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
@@ -167,37 +166,6 @@ func TestOwnTimestampsNeverGoBackUnlessTheClockWentBackByMoreThanAMinute(t *test
 	now = now.Add(-61 * time.Second)
 	if next := c.stamp(now); !next.Equal(now) {
 		t.Errorf("does not follow a clock set back: %v, want %v", next, now)
-	}
-}
-
-func TestTimersFireInOrderAndOnce(t *testing.T) {
-	var q timers
-	var fired []int
-	list := make([]timer, 6)
-	for i := range list {
-		list[i].fire = func(time.Time) { fired = append(fired, i) }
-	}
-	q.set(&list[0], epoch.Add(5))
-	q.set(&list[1], epoch.Add(3))
-	q.set(&list[2], epoch.Add(3))
-	q.set(&list[3], epoch.Add(1))
-	q.set(&list[4], epoch.Add(9))
-	q.set(&list[1], epoch.Add(4))
-	q.stop(&list[3])
-	q.stop(&list[3])
-	q.stop(&list[5])
-	if !q.next().Equal(epoch.Add(3)) {
-		t.Error(q.next())
-	}
-	for range 4 {
-		q.run(epoch.Add(5))
-	}
-	if !slices.Equal(fired, []int{2, 1, 0}) || !q.next().Equal(epoch.Add(9)) {
-		t.Error(fired)
-	}
-	q.run(epoch.Add(10))
-	if len(fired) != 4 || !q.next().IsZero() {
-		t.Error(fired)
 	}
 }
 

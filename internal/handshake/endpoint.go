@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -55,7 +56,7 @@ type Endpoint struct {
 	wanted    wire.Handshake // the last Cookie that was sent
 
 	clock     stampClock
-	timers    timers
+	timers    timer.Heap
 	budget    budget
 	cookies   cookies
 	goIDs     ledger
@@ -166,12 +167,12 @@ func (e *Endpoint) Introduce(out []Outcome, now time.Time, s *Established, ident
 // the call until NextTimeout is later than now, because an outcome may cancel other timers that are due.
 func (e *Endpoint) HandleTimeout(out []Outcome, now time.Time) []Outcome {
 	e.begin(out)
-	e.timers.run(now)
+	e.timers.RunNext(now)
 	return e.take()
 }
 
 // NextTimeout returns when HandleTimeout must be called next, or zero for never.
-func (e *Endpoint) NextTimeout() time.Time { return e.timers.next() }
+func (e *Endpoint) NextTimeout() time.Time { return e.timers.Next() }
 
 // SetKeys replaces the ring. Half-open handshakes under a removed key are dropped, and the next Hello of every
 // attempt is made with the new ring.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -33,7 +34,7 @@ type halfOpen struct {
 	identity  []byte       // sealed; of a completed bound handshake
 	goTeams   int          // number sent; of a completed legacy handshake
 	confirmed bool         // a box opened
-	timer     timer
+	timer     timer.Timer
 	age       *list.Element // in its pool
 }
 

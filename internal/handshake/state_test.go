@@ -17,7 +17,7 @@ func state(e *Endpoint) string {
 	}
 	slices.SortFunc(attempts, func(x, y *attempt) int { return cmp.Compare(x.id, y.id) })
 	for _, a := range attempts {
-		fmt.Fprintln(&b, "attempt", a.id, a.to, a.peer, a.sends, a.answered != nil, a.heard, a.timer.at)
+		fmt.Fprintln(&b, "attempt", a.id, a.to, a.peer, a.sends, a.answered != nil, a.heard, a.timer.At())
 		for _, p := range a.hellos {
 			fmt.Fprintf(&b, "hello %v %v %v %x\n", p.m, p.sends, p.okBosses, p.identity)
 		}
@@ -26,7 +26,7 @@ func state(e *Endpoint) string {
 	for _, p := range []*pool{&e.half.bound, &e.half.legacy} {
 		for at := p.ages.Front(); at != nil; at = at.Next() {
 			x := at.Value.(*halfOpen)
-			fmt.Fprintf(&b, "half %v %v %v %x %v\n", x.key, x.m, x.path, x.identity, x.timer.at)
+			fmt.Fprintf(&b, "half %v %v %v %x %v\n", x.key, x.m, x.path, x.identity, x.timer.At())
 		}
 		fmt.Fprintln(&b, "pool", p.ages.Len(), len(p.byNode), len(p.bySource))
 	}
