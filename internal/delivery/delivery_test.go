@@ -103,8 +103,14 @@ func TestReliableMessageEndsWhenItIsAcknowledged(t *testing.T) {
 		if len(w.delivered(w.B)) != 1 || w.delivered(w.B)[0] != data {
 			t.Errorf("%d bytes: b delivered %d messages", size, len(w.delivered(w.B)))
 		}
-		if len(w.ended) != 1 || w.ended[0].Err != nil || w.ended[0].Message != m {
-			t.Errorf("%d bytes: %d messages ended", size, len(w.ended))
+		if len(w.ended) != 1 {
+			t.Fatalf("%d bytes: %d messages ended, want 1", size, len(w.ended))
+		}
+		if err := w.ended[0].Err; err != nil {
+			t.Errorf("%d bytes: it ended with %v", size, err)
+		}
+		if w.ended[0].Message != m {
+			t.Errorf("%d bytes: another message ended", size)
 		}
 	}
 }
@@ -117,8 +123,11 @@ func TestMessageToAnUnknownAddressNeedsAHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.perform(out)
-	if len(w.ended) != 1 || w.ended[0].Kind != direct.Dial || w.ended[0].To != to {
-		t.Fatalf("%d outcomes are left to the caller, want one Dial to %v", len(w.ended), to)
+	if len(w.ended) != 1 {
+		t.Fatalf("%d outcomes are left to the caller, want 1", len(w.ended))
+	}
+	if o := w.ended[0]; o.Kind != direct.Dial || o.To != to {
+		t.Fatalf("an outcome of kind %v to %v, want a Dial to %v", o.Kind, o.To, to)
 	}
 	w.perform(w.A.Delivery.Directs.Ready(nil, w.Now, w.A.Peer, []uint64{w.ended[0].Dial}))
 	w.run(time.Second)

@@ -92,8 +92,11 @@ func TestMessageToAMemberArrivesOnce(t *testing.T) {
 	if got := w.events(w.B, event.Message); len(got) != 1 || string(got[0].Data) != "hello" {
 		t.Errorf("%d messages, want one", len(got))
 	}
-	if len(w.ended) != 1 || w.ended[0].Message != m || w.ended[0].Err != nil {
-		t.Errorf("%d outcomes, want the end without an error", len(w.ended))
+	if len(w.ended) != 1 {
+		t.Fatalf("%d outcomes, want the end", len(w.ended))
+	}
+	if o := w.ended[0]; o.Message != m || o.Err != nil {
+		t.Errorf("the end of the message: %t, with %v", o.Message == m, o.Err)
 	}
 }
 

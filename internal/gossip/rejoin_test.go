@@ -19,6 +19,6 @@ func TestJoinFindsTheNodeThatWasStartedAnewAtTheAddress(t *testing.T) {
 	c.net.RunFor(3 * time.Second)
 	n := c.nodes[0]
 	if len(n.joined) != 1 || n.joined[0].Err != nil || n.members.Named("another") == nil {
-		t.Errorf("joins %v %v, members %d", len(n.joined), joinErrors(n.joined), n.members.Count())
+		t.Errorf("%d joins ended with %v; %d members, among them another: %t", len(n.joined), joinErrors(n.joined), n.members.Count(), n.members.Named("another") != nil)
 	}
 }

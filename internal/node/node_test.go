@@ -275,8 +275,14 @@ func TestCallsAfterShutdownReturnAnErrorAndEnd(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if err := n.Leave(0); err != nil || n.HealthScore() != 0 || n.NumMembers() != 1 {
-			t.Error(err)
+		if err := n.Leave(0); err != nil {
+			t.Errorf("Leave: %v", err)
+		}
+		if got := n.HealthScore(); got != 0 {
+			t.Errorf("health score %d, want 0", got)
+		}
+		if got := n.NumMembers(); got != 1 {
+			t.Errorf("%d members, want 1", got)
 		}
 	})
 }

@@ -163,8 +163,8 @@ func TestDiscardedPeerHoldsNothing(t *testing.T) {
 	if a.Pending != 0 {
 		t.Errorf("the message is pending for %d", a.Pending)
 	}
-	if w.a.peer.Waiting() != 0 || w.a.peer.HasOpen() || len(w.a.peer.Transfers()) != 0 {
-		t.Error("something is queued")
+	if p := w.a.peer; p.Waiting() != 0 || p.HasOpen() || len(p.Transfers()) != 0 {
+		t.Errorf("%d messages and %d transfers are queued, a datagram is open: %t", p.Waiting(), len(p.Transfers()), p.HasOpen())
 	}
 	if w.a.peer.Channel(w.now) != nil {
 		t.Error("a channel is left")

@@ -43,7 +43,7 @@ func TestQueueCountsItsBytes(t *testing.T) {
 	}
 	q.drop(2)
 	if q.bytes != 0 || q.normal != nil || q.urgent != nil {
-		t.Errorf("an empty queue keeps %d bytes and its arrays", q.bytes)
+		t.Errorf("an empty queue keeps %d bytes and arrays for %d and %d messages", q.bytes, cap(q.normal), cap(q.urgent))
 	}
 }
 

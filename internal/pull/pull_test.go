@@ -168,11 +168,11 @@ func TestKnownSlicesAreBounded(t *testing.T) {
 		q.give(start, make([]byte, maxBytes/8+i))
 	}
 	if q.known.bytes > maxBytes+maxBytes/8+20 || q.known.recent.Len() > 9 || len(q.known.byAddr) != q.known.recent.Len() {
-		t.Errorf("%d bytes of %d slices are kept", q.known.bytes, q.known.recent.Len())
+		t.Errorf("%d bytes of %d slices are kept, %d by address", q.known.bytes, q.known.recent.Len(), len(q.known.byAddr))
 	}
 	q.give(start.Add(age))
 	if q.known.bytes != 0 || q.known.recent.Len() != 0 || len(q.known.byAddr) != 0 {
-		t.Errorf("%d bytes of %d slices are kept when their time is over", q.known.bytes, q.known.recent.Len())
+		t.Errorf("%d bytes of %d slices are kept when their time is over, %d by address", q.known.bytes, q.known.recent.Len(), len(q.known.byAddr))
 	}
 }
 

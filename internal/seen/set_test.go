@@ -50,8 +50,13 @@ func TestMessageFarBehindCountsAsMetAndWidensTheWindow(t *testing.T) {
 		t.Error("a message below the window was taken for new")
 	}
 	at(1_004_000)
-	if !at(1_001_000) || !at(1_001_001) || at(1_001_000) {
-		t.Error("the window did not grow")
+	for _, c := range []struct {
+		counter uint64
+		first   bool
+	}{{1_001_000, true}, {1_001_001, true}, {1_001_000, false}} {
+		if got := at(c.counter); got != c.first {
+			t.Errorf("counter %d comes for the first time: %t, want %t", c.counter, got, c.first)
+		}
 	}
 	const newest = 1_004_000
 	if at(1<<63) || at(newest+(1<<32)+1) {

@@ -126,8 +126,14 @@ func TestFormedClusterNeedsNoJoin(t *testing.T) {
 		t.Fatal(err)
 	}
 	falls := c.Kill(c.Nodes[30])
-	if !c.AwaitKnown(falls, time.Minute) || !m.Whole() || !c.True() {
-		t.Errorf("fall %+v, message %+v, wrong %v", falls[0], m, c.Wrong(3))
+	if !c.AwaitKnown(falls, time.Minute) {
+		t.Errorf("not all know of the crash: %+v", falls[0])
+	}
+	if !m.Whole() {
+		t.Errorf("the message is not everywhere: %+v", m)
+	}
+	if !c.True() {
+		t.Errorf("wrong: %v", c.Wrong(3))
 	}
 	c.Restart(c.Nodes[30], c.Nodes[3])
 	if _, err := c.AwaitWhole(10 * time.Second); err != nil || !c.True() {

@@ -116,7 +116,7 @@ func TestTimerCanBeStoppedByOneThatFires(t *testing.T) {
 	h.Run(now)
 	h.Stop(first) // it is not set any more: nothing happens
 	if h.Len() != 0 || first.Pending() || second.Pending() {
-		t.Errorf("%d timers pending", h.Len())
+		t.Errorf("%d timers pending; the first one: %t, the second: %t", h.Len(), first.Pending(), second.Pending())
 	}
 }
 
