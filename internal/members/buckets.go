@@ -5,8 +5,10 @@ import "math/bits"
 // BucketBitsMax limits the number of buckets in a comparison of members: 2^14.
 const BucketBitsMax = 14
 
-// bucketFill is the average number of members per bucket of the index above which the index doubles its buckets.
-const bucketFill = 16
+// bucketFill is the average number of members per bucket of the index from which on the index doubles its buckets. A
+// comparison uses buckets of 4 to 8 members on average (PROTOCOL.md Y2), so the index has at least as many as a comparison
+// with a table that is up to 8/7 as large.
+const bucketFill = 7
 
 // A bucketIndex finds the live members of a bucket, and their sum, without a walk over all members. Its
 // buckets are lists, linked through the places of the members, so each change takes constant time for any ids. A table
@@ -19,7 +21,7 @@ type bucketIndex struct {
 
 // enter adds m, the last of the live members, to its bucket.
 func (x *bucketIndex) enter(live []*Entry, m *Entry) {
-	if x.first == nil || len(live) > bucketFill<<x.bits && x.bits < BucketBitsMax {
+	if x.first == nil || len(live) >= bucketFill<<x.bits && x.bits < BucketBitsMax {
 		x.renew(live)
 		return
 	}
