@@ -57,7 +57,7 @@ var limitsOf = map[string][]string{
 	"packet numbers that the Naks":                  {"peer.nakMax"},
 	"Pings of one datagram":                         {"peer.AcksMax"},
 	"control packets that one packet causes":        {"peer.causedPackets", "peer.causedBytes bytes"},
-	"members looked at":                             {"antientropy.entriesMax"},
+	"members looked at":                             {"antientropy.drawnMin"},
 	"stale entries":                                 {"antientropy.AnswersMax"},
 	"control that does not fit":                     {"delivery.ControlMax"},
 	"datagrams remembered for repair":               {"session.maxSentLog", "peer.SentHorizon", "peer.logNewest"},

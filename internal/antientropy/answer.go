@@ -46,7 +46,7 @@ func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *membe
 			want = binary.BigEndian.AppendUint32(want, n)
 		}
 	}
-	out = c.sendBuckets(out, now, t, theirs.Bits, differs, time.Time{})
+	out = c.sendBuckets(out, now, t, theirs.Bits, differs, time.Time{}, room)
 	out = sendWant(out, theirs.Bits, want, room)
 	return append(out, Outcome{Kind: SendRoot}), nil
 }
@@ -62,7 +62,7 @@ func sendWant(out []Outcome, bits uint8, want []byte, room int) []Outcome {
 
 // HandleWant sends this node's entries of the buckets that the peer requests, except entries learned after the
 // comparison began: most of these are the peer's own answer (PROTOCOL.md Y5).
-func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte) ([]Outcome, error) {
+func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte, room int) ([]Outcome, error) {
 	w, err := wire.ParseSyncWant(data)
 	if err != nil || w.Bits > bitsMax {
 		return out, ErrMalformed
@@ -75,13 +75,13 @@ func (c *Comparer) HandleWant(out []Outcome, now time.Time, p *Peer, t *members.
 		wanted[i] = w.At(i) // the parser checks its range
 	}
 	slices.Sort(wanted)
-	return c.sendBuckets(out, now, t, w.Bits, slices.Compact(wanted), p.round.began), nil
+	return c.sendBuckets(out, now, t, w.Bits, slices.Compact(wanted), p.round.began, room), nil
 }
 
 // sendBuckets sends the members of some buckets. If known is not zero, it sends only those known by then. Too many
 // members are sent bucket by bucket, so that some buckets are complete when the peer asks with smaller ones. If many
 // nodes ask, each gets other members. The work is bounded by the size of the answer, not by that of the table.
-func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []uint32, known time.Time) []Outcome {
+func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, bits uint8, which []uint32, known time.Time, room int) []Outcome {
 	limit := c.spent.limit(now)
 	if limit == 0 {
 		return out
@@ -90,8 +90,9 @@ func (c *Comparer) sendBuckets(out []Outcome, now time.Time, t *members.Table, b
 		at := c.rng.IntN(len(which))
 		which = slices.Concat(which[at:], which[:at])
 	}
-	list := t.FirstInBuckets(bits, which, limit*entriesMax, func(m *members.Entry) bool {
-		return known.IsZero() || !m.Since.After(known)
+	most := max(limit*room/entryMin, drawnMin)
+	list := t.FirstInBuckets(bits, which, most, func(m *members.Entry) bool {
+		return known.IsZero() || !t.Since(m).After(known)
 	})
 	switch {
 	case len(list) <= limit:

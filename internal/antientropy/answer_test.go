@@ -97,7 +97,7 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 		}
 	}
 	for _, data := range [][]byte{nil, {1}, wants(bitsMax+1, 0), wants(1, 2), wants(1, 1<<31)} {
-		if out, err := a.HandleWant(nil, w.now, &a.Peer, &a.Table, data); !errors.Is(err, ErrMalformed) || out != nil {
+		if out, err := a.HandleWant(nil, w.now, &a.Peer, &a.Table, data, room); !errors.Is(err, ErrMalformed) || out != nil {
 			t.Errorf("request %x: %v, %v", data, out, err)
 		}
 	}
@@ -111,7 +111,7 @@ func TestPartsOfOnePeerAreBounded(t *testing.T) {
 		if i%2 == 0 {
 			_, err = w.a.HandleBuckets(nil, w.now, &w.a.Peer, &w.a.Table, hashes(1, 0, 0, 0), room)
 		} else {
-			_, err = w.a.HandleWant(nil, w.now, &w.a.Peer, &w.a.Table, wants(1, 0))
+			_, err = w.a.HandleWant(nil, w.now, &w.a.Peer, &w.a.Table, wants(1, 0), room)
 		}
 		if err == nil {
 			answered++
@@ -126,7 +126,7 @@ func TestPartsOfOnePeerAreBounded(t *testing.T) {
 		t.Errorf("%d of 400 answered", answered)
 	}
 	var other Peer
-	if _, err := w.a.HandleWant(nil, w.now, &other, &w.a.Table, wants(1, 0)); err != nil {
+	if _, err := w.a.HandleWant(nil, w.now, &other, &w.a.Table, wants(1, 0), room); err != nil {
 		t.Errorf("another peer: %v", err)
 	}
 }
@@ -139,7 +139,7 @@ func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 	firsts := map[wire.NodeID]bool{}
 	for range 1200 {
 		var p Peer
-		out, err := a.HandleWant(nil, w.now, &p, &a.Table, wants(0, 0))
+		out, err := a.HandleWant(nil, w.now, &p, &a.Table, wants(0, 0), room)
 		w.a.must(err)
 		if len(out) == 0 && total >= sentMax {
 			continue
@@ -171,7 +171,7 @@ func TestAnswersOfAllPeersTogetherAreBounded(t *testing.T) {
 		t.Errorf("the answers of %d began with %d different members", sentMax/answersFew, len(firsts))
 	}
 	w.now = w.now.Add(window)
-	if out, _ := a.HandleWant(nil, w.now, new(Peer), &a.Table, wants(0, 0)); out[0].Max != AnswersMax {
+	if out, _ := a.HandleWant(nil, w.now, new(Peer), &a.Table, wants(0, 0), room); out[0].Max != AnswersMax {
 		t.Errorf("%d messages in the next window", out[0].Max)
 	}
 }
@@ -186,7 +186,7 @@ func TestRequestIsAnsweredWithWhatWasKnownAtTheComparison(t *testing.T) {
 	for _, i := range seq(100, 130) {
 		a.learn(i) // the peer's own answer
 	}
-	out, err := a.HandleWant(nil, w.now, &a.Peer, &a.Table, wants(0, 0))
+	out, err := a.HandleWant(nil, w.now, &a.Peer, &a.Table, wants(0, 0), room)
 	a.must(err)
 	if len(out) != 1 || len(out[0].Entries) != 21 {
 		t.Fatalf("%v, want the 21 entries of before", out)
@@ -207,7 +207,7 @@ func FuzzAnswersOfAnyMessage(f *testing.F) {
 		if err == nil && out[len(out)-1].Kind != SendRoot {
 			t.Error("no root ends the answer")
 		}
-		out, err = w.a.HandleWant(nil, w.now, &w.a.Peer, &w.a.Table, want)
+		out, err = w.a.HandleWant(nil, w.now, &w.a.Peer, &w.a.Table, want, room)
 		for _, o := range out {
 			w.a.must(err)
 			if o.Kind != SendEntries || len(o.Entries) > w.a.Count() {
@@ -225,7 +225,7 @@ func BenchmarkRequestOfAllMembers(b *testing.B) {
 			want := wants(0, 0)
 			for b.Loop() {
 				w.now = w.now.Add(window)
-				if out, err := a.HandleWant(nil, w.now, &a.Peer, &a.Table, want); err != nil || len(out) != 1 {
+				if out, err := a.HandleWant(nil, w.now, &a.Peer, &a.Table, want, room); err != nil || len(out) != 1 {
 					b.Fatal(len(out), err)
 				}
 			}
@@ -235,16 +235,16 @@ func BenchmarkRequestOfAllMembers(b *testing.B) {
 
 // PROTOCOL.md Y5. Otherwise a request of 40 bytes costs as much as the table is large.
 func TestRequestOfAllMembersIsAnsweredWithABoundedNumberOfThem(t *testing.T) {
-	const n = AnswersMax*entriesMax + 1000
+	const n, most = 20_000, AnswersMax * room / entryMin
 	w := newWorld(t, seq(0, n), nil)
 	for name, want := range map[string][]byte{"in one bucket": wants(0, 0), "in two buckets": wants(1, 0, 1)} {
 		w.now = w.now.Add(window)
-		out, err := w.a.HandleWant(nil, w.now, &w.a.Peer, &w.a.Table, want)
+		out, err := w.a.HandleWant(nil, w.now, &w.a.Peer, &w.a.Table, want, room)
 		if err != nil || len(out) != 1 {
 			t.Fatalf("%s: %d outcomes, %v", name, len(out), err)
 		}
-		if got := len(out[0].Entries); got != AnswersMax*entriesMax {
-			t.Errorf("%s: %d entries, want %d", name, got, AnswersMax*entriesMax)
+		if got := len(out[0].Entries); got != most {
+			t.Errorf("%s: %d entries, want %d", name, got, most)
 		}
 		last := uint64(0)
 		for _, m := range out[0].Entries {

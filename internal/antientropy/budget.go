@@ -10,7 +10,8 @@ const (
 	parts      = 32   // parts answered per peer and window
 	AnswersMax = 64   // messages of entries sent at once in answer to one message
 	answersFew = 4    // the same after sentMany messages of entries in this window
-	entriesMax = 128  // entries considered for each of these messages: some 20 fit into 1,400 bytes
+	entryMin   = 60   // bytes of a short entry: no more members are considered than fit into the messages,
+	drawnMin   = 512  // or than this, because a few messages begin at a random one of them
 	sentMany   = 256  // see answersFew
 	sentMax    = 4096 // messages per window after which no more are sent
 )

@@ -135,7 +135,7 @@ func (n *node) act(out []Outcome) {
 			w.sent.wants++
 			data := body(wire.AppendSyncWant(nil, wire.MessageID{}, x.Want))
 			w.send(func() {
-				out, err := o.HandleWant(o.out[:0], w.now, &o.Peer, &o.Table, data)
+				out, err := o.HandleWant(o.out[:0], w.now, &o.Peer, &o.Table, data, room)
 				o.must(err)
 				o.act(out)
 			})

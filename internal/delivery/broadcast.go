@@ -574,7 +574,7 @@ func (ds *Broadcasts) Carry(now time.Time, p *Peer) {
 		case !a.Complete() || a.Pending > 0:
 			passing := ds.Disseminator.PassOn(LargeOf(a), a.Ours && a.Pending < broadcast.OwnLinks)
 			ds.passTo(now, p, a, &passing)
-		case m != nil && m.Since.Before(a.Began):
+		case m != nil && d.cfg.Members.Since(m).Before(a.Began):
 			ds.Disseminator.Announced(LargeOf(a), &p.Neighbor)
 		}
 	}

@@ -109,7 +109,7 @@ func (e *Entries) ReceiveBuckets(now time.Time, p *delivery.Peer, data []byte) {
 
 // ReceiveWant sends p the entries that it requests.
 func (e *Entries) ReceiveWant(now time.Time, p *delivery.Peer, data []byte) {
-	out, err := e.Comparer.HandleWant(e.outcomes, now, &p.Sync, e.cfg.Members, data)
+	out, err := e.Comparer.HandleWant(e.outcomes, now, &p.Sync, e.cfg.Members, data, p.Packets.Room())
 	e.dropUnanswered(err)
 	e.compared(now, p, out)
 }

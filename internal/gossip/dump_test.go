@@ -48,7 +48,7 @@ func (c *Core) dumpMembers(w io.Writer, now time.Time) {
 	slices.SortStableFunc(all, func(a, b *members.Entry) int { return strings.Compare(a.Name, b.Name) })
 	fmt.Fprintf(w, "  members %d\n", c.members.Count())
 	for _, m := range all {
-		fmt.Fprintf(w, "    %s %s for %v, incarnation %d, zone %q\n", m, m.State, now.Sub(m.Since), m.Incarnation, m.Zone.Name)
+		fmt.Fprintf(w, "    %s %s for %v, incarnation %d, zone %q\n", m, m.State, now.Sub(c.members.Since(m)), m.Incarnation, m.Zone.Name)
 	}
 }
 

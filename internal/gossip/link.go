@@ -107,7 +107,7 @@ func (o *overlaying) askSelection() {
 	c := o.core
 	e := event.Event{Kind: event.SelectionWanted}
 	for m := range c.members.Each {
-		e.Peers, e.Since = append(e.Peers, m.Member), append(e.Since, m.Since)
+		e.Peers, e.Since = append(e.Peers, m.Member), append(e.Since, c.members.Since(m))
 		e.Peers[len(e.Peers)-1].State = wire.StateAlive
 	}
 	c.events.Add(e)

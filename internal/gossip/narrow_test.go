@@ -260,7 +260,7 @@ func TestMembersThatWereSentArriveWhenTheirPathHasBecomeNarrower(t *testing.T) {
 func someMember(now time.Time, i int) *members.Entry {
 	incarnation := uint64(now.UnixMilli())
 	m := members.NewEntry(wire.NodeID{6: 0x80, 8: 0x80, 15: byte(i + 1)})
-	m.Name, m.State, m.Addr, m.Since = fmt.Sprint("other-", i), wire.StateAlive, testAddr(1000+i), now
+	m.Name, m.State, m.Addr = fmt.Sprint("other-", i), wire.StateAlive, testAddr(1000+i)
 	m.Incarnation, m.Named, m.Meta = incarnation, incarnation, bytes.Repeat([]byte{1}, 24)
 	return m
 }

@@ -75,7 +75,7 @@ func (i *inspection) members() []status.Member {
 	list := make([]status.Member, 0, t.Count()+min(t.CountTombstones(), status.TombstonesMax))
 	add := func(m *members.Entry) bool {
 		v := &m.Versions
-		list = append(list, status.Member{Node: nodeOf(&m.Member), State: states[m.State], Since: m.Since, Incarnation: m.Incarnation,
+		list = append(list, status.Member{Node: nodeOf(&m.Member), State: states[m.State], Since: t.Since(m), Incarnation: m.Incarnation,
 			MetaSize: len(m.Meta), RTT: m.RTT, Legacy: m.Legacy(),
 			ProtocolMin: v[0], ProtocolMax: v[1], ProtocolCur: v[2], DelegateMin: v[3], DelegateMax: v[4], DelegateCur: v[5]})
 		if m.State == wire.StateDead {

@@ -192,7 +192,7 @@ func (g *Gateway) Heard(out []Outcome, now time.Time, n Node, t *members.Table, 
 	switch {
 	case !t.Self().Live() || c.Undecided || c.Vetoed:
 		return out
-	case m == nil || !m.Live() && now.Sub(m.Since) >= revive:
+	case m == nil || !m.Live() && now.Sub(t.Since(m)) >= revive:
 		return g.introduce(out, now, t, p, c, m)
 	case m.Live() && millis(now) > m.Incarnation+uint64(p.lease.Milliseconds()):
 		return g.vouch(out, now, t, m, 0)

@@ -207,9 +207,9 @@ func (t *Table) arrival(m, before *Entry, name string) Change {
 		return c
 	}
 	if m.State == wire.StateDead {
-		c.Failed, c.FailedAt = m, m.Since
+		c.Failed, c.FailedAt = m, t.Since(m)
 	} else if dead := t.reserved[name]; dead != nil {
-		c.Failed, c.FailedAt, c.Restarted = dead, dead.Since, true
+		c.Failed, c.FailedAt, c.Restarted = dead, t.Since(dead), true
 	}
 	return c
 }
@@ -218,7 +218,7 @@ func (t *Table) arrival(m, before *Entry, name string) Change {
 func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 	if m.State != wire.StateSuspect {
 		t.setState(m, wire.StateAlive)
-		m.Since = now
+		m.since = now.Sub(t.epoch)
 	}
 	m.vacated = false
 	if m.Live() && m.Addr != e.Addr {
@@ -235,7 +235,7 @@ func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 		m.Name = string(e.Name)
 		t.Add(m)
 	case m.Name != string(e.Name):
-		t.noteRenamed(now, m)
+		t.contests.noteRenamed(now, m)
 		t.rename(m, string(e.Name))
 	}
 	t.reseal(m)

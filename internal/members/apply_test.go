@@ -163,8 +163,8 @@ func TestSetAliveTellsWhatTheApplicationSees(t *testing.T) {
 		same(t, "zone", m.Zone, e.Zone())
 		same(t, "versions", m.Versions, e.Versions)
 		same(t, "incarnation", m.Incarnation, e.Incarnation)
-		if !m.Since.Equal(w.now) {
-			t.Errorf("%d: alive since %v", i, m.Since)
+		if !w.Since(m).Equal(w.now) {
+			t.Errorf("%d: alive since %v", i, w.Since(m))
 		}
 	}
 }
@@ -225,7 +225,7 @@ func TestSuspectedMemberStaysSoUntilTheDetectorClearsIt(t *testing.T) {
 	since := w.now
 	w.sleep(time.Second)
 	c := w.take(with(alive(1), func(e *wire.Member) { e.Incarnation = at(time.Second); e.Meta = []byte("m") }))
-	if w.want(1, wire.StateSuspect); c.Kind != Updated || !m.Since.Equal(since) {
+	if w.want(1, wire.StateSuspect); c.Kind != Updated || !w.Since(m).Equal(since) {
 		t.Errorf("%+v", c)
 	}
 	var e wire.Member

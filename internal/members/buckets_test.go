@@ -1,6 +1,7 @@
 package members
 
 import (
+	"math/bits"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -143,5 +144,31 @@ func TestNoBucketsHaveNoHashesWhereverTheyBegin(t *testing.T) {
 				t.Errorf("%d hashes for none of 2^%d buckets from %d", len(hashes), bits, first)
 			}
 		}
+	}
+}
+
+// PROTOCOL.md Y2. Otherwise a comparison computes the sums of all buckets anew.
+func TestIndexHasAtLeastTheBucketsOfAComparison(t *testing.T) {
+	w := newWorld(t)
+	for n := 1; n <= 5000; n++ {
+		if theirs := n + n/8; w.buckets.bits < uint8(bits.Len(uint(theirs/8))) {
+			t.Fatalf("%d bits for %d members, too few to compare with %d", w.buckets.bits, n, theirs)
+		}
+		w.SetAlive(w.now, alive(n), Claim{Granted: true})
+	}
+}
+
+func TestRankOfAMemberIsComputedOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	computed := map[wire.NodeID]int{}
+	w.RankBy(func(id wire.NodeID) float64 {
+		computed[id]++
+		return 1 + float64(Hash(id))
+	})
+	w.SetAlive(w.now, alive(2), Claim{Granted: true})
+	w.SetIncarnation(w.Get(goID(1)), at(time.Second))
+	for m := range w.Each {
+		same(t, "rank", w.Rank(m), 1+float64(Hash(m.ID)))
+		same(t, "computations", computed[m.ID], 1)
 	}
 }

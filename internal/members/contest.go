@@ -18,6 +18,8 @@ const (
 	contenderMetaMax = 512              // a claim with more bytes of metadata is not remembered
 	formerNamesMax   = 1024             // number of former names that are remembered
 	formerNameHold   = 30 * time.Second // how long the former name of a live member is reserved for it
+	conflictNames    = 1024             // number of names whose last report is remembered
+	conflictInterval = 30 * time.Second // minimum time between two reports of a conflict about a name
 	addressSettled   = 10 * time.Second // age of an address that its node would have corrected if it were false
 )
 
@@ -25,7 +27,8 @@ const (
 var contestRate = quota.Rate{Burst: 16, Every: 100 * time.Millisecond}
 
 func newContests() contests {
-	return contests{contenders: quota.NewMap[string, Member](contendersMax), former: quota.NewMap[string, formerName](formerNamesMax)}
+	return contests{contenders: quota.NewMap[string, Member](contendersMax), former: quota.NewMap[string, formerName](formerNamesMax),
+		conflicts: quota.NewMap[string, time.Time](conflictNames)}
 }
 
 // noteContender remembers the claim of a new run of holder.
@@ -63,15 +66,30 @@ func (t *Table) Contended(id wire.NodeID) *Entry {
 }
 
 // noteRenamed reserves the present name of a live member, which an entry is about to change.
-func (t *Table) noteRenamed(now time.Time, m *Entry) {
-	t.contests.former.Set(m.Name, formerName{m.ID, now.Add(formerNameHold)})
+func (c *contests) noteRenamed(now time.Time, m *Entry) {
+	c.former.Set(m.Name, formerName{m.ID, now.Add(formerNameHold)})
 }
 
-// formerOwner returns the live member that had a name a short time ago, or nil if there is none.
-func (t *Table) formerOwner(now time.Time, name string) *Entry {
-	f, ok := t.contests.former.Get(name)
+// formerOwner returns the live member of t that had a name a short time ago, or nil if there is none.
+func (c *contests) formerOwner(now time.Time, t *Table, name string) *Entry {
+	f, ok := c.former.Get(name)
 	if !ok || !now.Before(f.until) || !t.IsLive(f.id) {
 		return nil
 	}
 	return t.Get(f.id)
+}
+
+// reportConflict reports whether a conflict about a name should be reported, at most once per conflictInterval.
+func (c *contests) reportConflict(now time.Time, name string) bool {
+	if c.inConflict(now, name) {
+		return false
+	}
+	c.conflicts.Set(name, now)
+	return true
+}
+
+// inConflict reports whether a conflict about a name was reported a short time ago.
+func (c *contests) inConflict(now time.Time, name string) bool {
+	last, ok := c.conflicts.Get(name)
+	return ok && now.Sub(last) < conflictInterval
 }

@@ -4,6 +4,6 @@
 // digests with which two nodes compare their tables. It never sends a message, sets a timer or decides that a member
 // has failed. It returns what an entry changes, and the caller acts on that.
 //
-// Reading order: entry.go, table.go, new.go, self.go, apply.go, contest.go, names.go, budget.go, tombstones.go, news.go, hash.go,
-// then for comparisons compare.go and buckets.go. base.go is for simulations.
+// Reading order: entry.go, table.go, new.go, self.go, apply.go, contest.go, names.go, budget.go, tombstones.go, news.go,
+// rank.go, hash.go, then for comparisons compare.go and buckets.go. base.go is for simulations.
 package members

@@ -37,16 +37,17 @@ func (m *Member) Legacy() bool { return !m.ID.IsGo() }
 // and deletes it when the table reports a Change.
 type Entry struct {
 	Member
-	Since     time.Time // when State was entered
-	digest    [16]byte  // the result of Digest
-	place     int32     // index in Table.live; -1 for a tombstone
-	before    int32     // if live: place of the previous member of its bucket; -1 for none
-	after     int32     // if live: place of the next member of its bucket; -1 for none
-	ends      uint32    // how often it was removed from the live members; see tombstone
-	moved     uint32    // Unix time in seconds at which an entry changed the address; 0 for never
-	queued    bool      // queued in News
-	vacated   bool      // if dead: another node has its address, so its name is not reserved any more
-	Partition uint16    // if dead: the number of the partition in which it failed; 0 for none
+	since     time.Duration // when State was entered, from Table.epoch on; see Table.Since
+	digest    [16]byte      // the result of Digest
+	rank      float64       // the result of Table.Rank; 0 in a Base
+	place     int32         // index in Table.live; -1 for a tombstone
+	before    int32         // if live: place of the previous member of its bucket; -1 for none
+	after     int32         // if live: place of the next member of its bucket; -1 for none
+	ends      uint32        // how often it was removed from the live members; see tombstone
+	moved     uint32        // Unix time in seconds at which an entry changed the address; 0 for never
+	queued    bool          // queued in News
+	vacated   bool          // if dead: another node has its address, so its name is not reserved any more
+	Partition uint16        // if dead: the number of the partition in which it failed; 0 for none
 }
 
 // NewEntry returns an entry that is not in a table.

@@ -13,11 +13,6 @@ import (
 // which node has a name. Entries are not signed, so nothing that an entry says takes a name from a live member. A new run
 // of a program gets the name when this node has found out that the earlier run is gone (contest.go).
 
-const (
-	conflictInterval = 30 * time.Second // minimum time between two reports of a conflict about a name
-	conflictNames    = 1024             // number of names whose last report is remembered
-)
-
 // searchRate limits how often this node searches all members for an address.
 var searchRate = quota.Rate{Burst: 64, Every: 100 * time.Millisecond / 64}
 
@@ -60,7 +55,7 @@ func (t *Table) Claim(now time.Time, e *wire.Member, replaces func(holder *Entry
 // contest remembers the claim of a new run of holder, and decides whether to find out now which of the two runs.
 func (t *Table) contest(now time.Time, e *wire.Member, holder *Entry) Claim {
 	t.noteContender(e, holder)
-	if t.inConflict(now, holder.Name) || !holder.isSettled(now) { // holder has answered lately, or the address proves nothing
+	if t.contests.inConflict(now, holder.Name) || !holder.isSettled(now) { // holder has answered lately, or the address proves nothing
 		return Claim{Holder: holder}
 	}
 	return Claim{Holder: holder, NewRun: true, Contest: t.contests.limit.Take(now, contestRate)}
@@ -79,23 +74,8 @@ func (t *Table) Dismiss(now time.Time, holder *Entry) (Claim, *wire.Member) {
 
 // conflict refuses a claim of the name of a live member, and reports that at most once per conflictInterval.
 func (t *Table) conflict(now time.Time, holder *Entry) Claim {
-	report := t.reportConflict(now, holder.Name)
+	report := t.contests.reportConflict(now, holder.Name)
 	return Claim{Holder: holder, Conflict: report, Notify: report && holder != t.self}
-}
-
-// reportConflict reports whether a conflict about a name should be reported, at most once per conflictInterval.
-func (t *Table) reportConflict(now time.Time, name string) bool {
-	if t.inConflict(now, name) {
-		return false
-	}
-	t.conflicts.Set(name, now)
-	return true
-}
-
-// inConflict reports whether a conflict about a name was reported a short time ago.
-func (t *Table) inConflict(now time.Time, name string) bool {
-	last, ok := t.conflicts.Get(name)
-	return ok && now.Sub(last) < conflictInterval
 }
 
 // Later reports whether the node of an entry took its name after the member that has it. Legacy nodes are named by
@@ -113,7 +93,7 @@ func Later(e *wire.Member, holder *Entry) bool {
 // claimFree decides about a name that no live member has. The name of a dead node is reserved for its address for
 // cfg.NameHold, because the node may come back, unless another node has that address.
 func (t *Table) claimFree(now time.Time, e *wire.Member) Claim {
-	if owner := t.formerOwner(now, string(e.Name)); owner != nil && owner.ID != e.ID {
+	if owner := t.contests.formerOwner(now, t, string(e.Name)); owner != nil && owner.ID != e.ID {
 		return Claim{Reserved: owner}
 	}
 	dead := t.reserved[string(e.Name)]
@@ -121,12 +101,12 @@ func (t *Table) claimFree(now time.Time, e *wire.Member) Claim {
 	case dead == nil || dead.ID == e.ID:
 		return Claim{Granted: true}
 	case dead.Addr != e.Addr:
-	case dead.Since.Equal(now) && t.Contended(e.ID) == dead: // the claim of a new run has waited for this
+	case dead.since == now.Sub(t.epoch) && t.Contended(e.ID) == dead: // the claim of a new run has waited for this
 		return Claim{Granted: true, Holder: dead, Replaced: dead}
 	default:
 		return Claim{Granted: true}
 	}
-	if now.Sub(dead.Since) >= t.cfg.NameHold || t.isVacated(now, dead) {
+	if now.Sub(t.Since(dead)) >= t.cfg.NameHold || t.isVacated(now, dead) {
 		return Claim{Granted: true}
 	}
 	t.noteAddress(now, e)

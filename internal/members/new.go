@@ -17,10 +17,11 @@ func NewTable(now time.Time, cfg Config) Table {
 	}
 	t := Table{
 		byID: make(map[wire.NodeID]*Entry), byName: make(map[string]*Entry), reserved: make(map[string]*Entry),
-		cfg: cfg, base: cfg.Base,
-		zones: quota.NewMap[string, string](zonesMax), conflicts: quota.NewMap[string, time.Time](conflictNames), contests: newContests(),
+		epoch: now, rank: unranked, cfg: cfg, base: cfg.Base,
+		zones: quota.NewMap[string, string](zonesMax), contests: newContests(),
 	}
 	if cfg.Base != nil {
+		t.epoch = cfg.Base.epoch
 		t.hidden = make(map[int32]struct{})
 		t.root = cfg.Base.root
 	}
@@ -38,7 +39,7 @@ func (t *Table) introduce(now time.Time, self Member) {
 		incarnation = t.self.Incarnation
 	} else {
 		t.self = NewEntry(self.ID)
-		t.self.Since = now
+		t.self.since = now.Sub(t.epoch)
 	}
 	self.Incarnation, self.Named = incarnation, incarnation
 	t.unindex(t.self)

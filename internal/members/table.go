@@ -33,13 +33,14 @@ type Table struct {
 	states     [wire.States]int  // number of entries of byID in each state
 	Rationed   uint64            // new members that their peer was not allowed to bring
 	sealer     sealer
+	rank       func(wire.NodeID) float64
 
-	cfg       Config
-	self      *Entry                       // this node
-	zones     quota.Map[string, string]    // zone names by name, so that entries share the strings
-	conflicts quota.Map[string, time.Time] // names that two live nodes claim, and when that was last reported
-	contests  contests                     // claims of the names of live members
-	searches  quota.Bucket                 // limits searches of all members for an address
+	cfg      Config
+	epoch    time.Time                 // entries count their times from it, to take less memory
+	self     *Entry                    // this node
+	zones    quota.Map[string, string] // zone names by name, so that entries share the strings
+	contests contests                  // claims of the names of live members
+	searches quota.Bucket              // limits searches of all members for an address
 
 	version   uint64    // counts changes of the live members
 	changedAt time.Time // time of the last NoteChange
@@ -53,6 +54,7 @@ type contests struct {
 	contenders quota.Map[string, Member]     // the last claim of a new run, by name
 	former     quota.Map[string, formerName] // by name
 	limit      quota.Bucket
+	conflicts  quota.Map[string, time.Time] // names that two live nodes claim, and when that was last reported
 }
 
 // A formerName is the name that a live member had before. Names do not change, so the entry with another name is false,
@@ -194,7 +196,7 @@ func (t *Table) Draw(rng *rand.Rand) *Entry {
 
 // Add makes m, a tombstone or a new entry, a live member. The caller has set its State and its name.
 func (t *Table) Add(m *Entry) {
-	m.place = int32(len(t.live))
+	m.place, m.rank = int32(len(t.live)), t.rank(m.ID)
 	t.live = append(t.live, m)
 	t.index(m)
 	t.byName[m.Name] = m
@@ -318,11 +320,14 @@ func (t *Table) ChangedAt() time.Time { return t.changedAt }
 // Version returns a number that increases whenever the live members or their data have changed.
 func (t *Table) Version() uint64 { return t.version }
 
+// Since returns when a member of this table entered its state.
+func (t *Table) Since(m *Entry) time.Time { return t.epoch.Add(m.since) }
+
 // SetState sets the state of a live member to alive or suspect. This increases Version, but it does not change what
 // neighbors compare.
 func (t *Table) SetState(now time.Time, m *Entry, s wire.State) {
 	t.setState(m, s)
-	m.Since = now
+	m.since = now.Sub(t.epoch)
 	t.version++
 }
 
@@ -335,7 +340,7 @@ func (t *Table) own(i int32) *Entry {
 	t.hidden[i] = struct{}{}
 	m := new(Entry)
 	*m = t.base.rows[i]
-	m.place = int32(len(t.live))
+	m.place, m.rank = int32(len(t.live)), t.rank(m.ID)
 	t.live = append(t.live, m)
 	t.index(m)
 	t.byName[m.Name] = m

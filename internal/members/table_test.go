@@ -18,7 +18,7 @@ func TestTableBeginsWithItsOwnNode(t *testing.T) {
 	w.want(0, wire.StateAlive)
 	same(t, "incarnation", w.Self().Incarnation, at(0))
 	same(t, "named", w.Self().Named, at(0))
-	same(t, "since", w.Self().Since, start)
+	same(t, "since", w.Since(w.Self()), start)
 	same(t, "may have tombstones", w.MayHaveTombstones(), false)
 }
 

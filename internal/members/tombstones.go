@@ -20,7 +20,7 @@ func (t *Table) Remove(now time.Time, m *Entry) {
 		t.release(m)
 	}
 	t.index(m)
-	m.Since = now
+	m.since = now.Sub(t.epoch)
 	m.ends++
 	t.tombstones = append(t.tombstones, tombstone{m, m.ends})
 	t.expire(now)
@@ -42,7 +42,7 @@ func (t *Table) expire(now time.Time) {
 	drop := 0
 	for _, m := range t.tombstones {
 		over := t.CountTombstones() > TombstonesMax || t.bytes > t.cfg.Budget-t.cfg.Budget/8 // leaves an eighth to live entries
-		if m.current() && !over && now.Sub(m.Since) < TombstoneAge {
+		if m.current() && !over && now.Sub(t.Since(m.Entry)) < TombstoneAge {
 			break
 		}
 		if m.current() {

@@ -15,7 +15,7 @@ func TestDeadAndDepartedBecomeTombstones(t *testing.T) {
 	c := w.take(gone(1, wire.StateDead, at(0)))
 	same(t, "change", c, Change{Kind: Died, Member: w.Get(goID(1))})
 	same(t, "accuser", c.Member.From, goID(99))
-	same(t, "dead since", c.Member.Since, w.now)
+	same(t, "dead since", w.Since(c.Member), w.now)
 	if c := w.take(gone(2, wire.StateLeft, at(0))); c.Kind != Left {
 		t.Errorf("%+v", c)
 	}

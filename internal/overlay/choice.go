@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -50,7 +51,7 @@ func (o *Overlay) chooseFirst(now time.Time, c Contacts) {
 		if !o.candidate(now, m) {
 			continue
 		}
-		x := candidate{id: m.ID, key: o.cfg.Secret.key(m.ID, 1)}
+		x := candidate{id: m.ID, key: o.members.Rank(m)}
 		if c.Reachable(now, m.ID) {
 			x.key = -1 / x.key // before all others, in the same order
 		}
@@ -77,7 +78,7 @@ func (o *Overlay) Rechoose(out []Action, now time.Time, c Contacts) (acts []Acti
 	o.keepRequested(now, c, whole)
 	o.followSelection(now, c)
 	o.choosePreferred(now)
-	for _, x := range o.choose(o.candidates(now), whole) {
+	for _, x := range o.choose(now, whole) {
 		o.choice = append(o.choice, x.id)
 	}
 	if o.choiceChanged() {
@@ -116,12 +117,12 @@ func (o *Overlay) choosePreferred(now time.Time) {
 	}
 }
 
-// candidates yields the members that may be chosen.
-func (o *Overlay) candidates(now time.Time) func(yield func(candidate)) {
+// candidates yields the members that may be chosen and whose ranks are at most limit.
+func (o *Overlay) candidates(now time.Time, limit *float64) func(yield func(candidate)) {
 	return func(yield func(candidate)) {
 		for m := range o.members.Each {
-			if o.candidate(now, m) {
-				key := o.cfg.Secret.key(m.ID, weight(o.cfg.Strategy, m.Zone == o.cfg.Zone))
+			if rank := o.members.Rank(m); rank <= *limit && o.candidate(now, m) {
+				key := rank / weight(o.cfg.Strategy, m.Zone == o.cfg.Zone)
 				yield(candidate{id: m.ID, zone: m.Zone, key: key, distance: o.distances.of(m)})
 			}
 		}
@@ -130,9 +131,9 @@ func (o *Overlay) candidates(now time.Time) func(yield func(candidate)) {
 
 // nextFree returns when the next avoided member may be asked again, or zero if none is avoided.
 func (o *Overlay) nextFree(now time.Time) (next time.Time) {
-	for m := range o.members.Each {
-		if until := o.avoided[m.ID].until; until.After(now) {
-			next = timer.Soonest(next, until)
+	for id, a := range o.avoided {
+		if a.until.After(now) && o.members.IsLive(id) {
+			next = timer.Soonest(next, a.until)
 		}
 	}
 	return next
@@ -146,18 +147,21 @@ func (o *Overlay) choiceChanged() bool {
 
 // choose selects from the candidates: the whole choice, or as many as are missing now, without regard to distances and
 // zones.
-func (o *Overlay) choose(each func(yield func(candidate)), whole bool) []candidate {
-	if !whole {
-		ch := chooser{count: max(o.wanted()-len(o.choice), 0)}
-		each(ch.consider)
-		return ch.chosen()
-	}
-	if o.cfg.Strategy == Nearest {
+func (o *Overlay) choose(now time.Time, whole bool) []candidate {
+	ch := chooser{limit: math.Inf(1)}
+	each := o.candidates(now, &ch.limit)
+	switch {
+	case !whole:
+		ch.count = max(o.wanted()-len(o.choice), 0)
+	case o.cfg.Strategy == Nearest:
 		o.distances.survey(o.members)
 		return chooseNearest(each, o.cfg.Zone, o.wanted())
+	default:
+		ch.zone, ch.strategy, ch.count = o.cfg.Zone, o.cfg.Strategy, o.wanted()
 	}
-	ch := chooser{zone: o.cfg.Zone, strategy: o.cfg.Strategy, count: o.wanted()}
-	each(ch.consider)
+	if ch.count > 0 {
+		each(ch.consider)
+	}
 	return ch.chosen()
 }
 

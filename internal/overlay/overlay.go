@@ -81,6 +81,7 @@ type Overlay struct {
 func New(now time.Time, cfg Config, table *members.Table, rng *rand.Rand) *Overlay {
 	o := &Overlay{cfg: cfg, rng: rng, members: table, self: table.Self().ID, avoided: make(avoided)}
 	o.distances.own = cfg.Zone
+	table.RankBy(o.cfg.Secret.rank)
 	o.selection.Used = cfg.AskSelection
 	if cfg.Strategy == Nearest {
 		o.measureAt = now.Add(measureInterval)

@@ -417,7 +417,7 @@ func TestFirstLinkStaysBesideTheFirstChoice(t *testing.T) {
 	n := newNode(t, 10)
 	var first wire.NodeID
 	for i := 1; i <= 10; i++ { // the member with the highest key
-		if id := testID(i); first == (wire.NodeID{}) || n.cfg.Secret.key(id, 1) > n.cfg.Secret.key(first, 1) {
+		if id := testID(i); first == (wire.NodeID{}) || n.cfg.Secret.rank(id) > n.cfg.Secret.rank(first) {
 			first = id
 		}
 	}

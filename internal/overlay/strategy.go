@@ -32,8 +32,8 @@ const (
 // zones. With fewer than two, the members of a zone would not all be connected.
 const hubLocalMin = 2
 
-// A candidate is a member that may be subscribed to. Its key depends only on the two nodes and the weight; the lowest
-// keys are chosen.
+// A candidate is a member that may be subscribed to. Its key is its rank divided by its weight; the lowest keys are
+// chosen.
 type candidate struct {
 	id       wire.NodeID
 	zone     wire.Zone
@@ -55,6 +55,7 @@ type chooser struct {
 	zone     wire.Zone
 	strategy Strategy
 	count    int
+	limit    float64     // no candidate of a higher rank can be chosen any more
 	best     []candidate // at most keep(), best first; with HubAndSpoke, of the node's own zone
 	hubs     []candidate // with HubAndSpoke, the best of each other zone
 }
@@ -74,6 +75,9 @@ func (c *chooser) consider(o candidate) {
 	}
 	c.best = slices.Insert(c.best, i, o)
 	c.best = c.best[:min(len(c.best), c.keep())]
+	if len(c.best) == c.keep() && c.strategy != HubAndSpoke {
+		c.limit = c.best[len(c.best)-1].key * maxWeight
+	}
 }
 
 // keep returns the maximum number of candidates of best that may be part of the choice.
@@ -112,16 +116,19 @@ func (c *chooser) chosen() []candidate {
 	return append(c.best[:min(local, len(c.best))], c.hubs...)
 }
 
+// maxWeight is the highest weight. A candidate's key is not below its rank divided by it.
+const maxWeight = 2
+
 // weight returns the weight of a member. local says whether it is of the node's own zone.
 func weight(s Strategy, local bool) float64 {
 	switch s {
 	case PreferLocal:
 		if local {
-			return 2
+			return maxWeight
 		}
 	case PreferRemote:
 		if !local {
-			return 2
+			return maxWeight
 		}
 	}
 	return 1
@@ -131,12 +138,12 @@ func weight(s Strategy, local bool) float64 {
 // make ids that take all of its links.
 type Secret [16]byte
 
-// key returns an exponentially distributed number, fixed for a member, divided by weight. The probability that a candidate
-// has the lowest key is proportional to its weight (PROTOCOL.md G8).
-func (s *Secret) key(id wire.NodeID, weight float64) float64 {
+// rank returns an exponentially distributed number, fixed for a member. The probability that a candidate has the lowest
+// key, which is its rank divided by its weight, is proportional to its weight (PROTOCOL.md G8).
+func (s *Secret) rank(id wire.NodeID) float64 {
 	var b [len(s) + len(id)]byte
 	copy(b[copy(b[:], s[:]):], id[:])
 	sum := blake2b.Sum256(b[:])
 	u := (float64(binary.BigEndian.Uint64(sum[:])>>11) + 0.5) / (1 << 53)
-	return -math.Log(u) / weight
+	return -math.Log(u)
 }

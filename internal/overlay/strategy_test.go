@@ -21,7 +21,7 @@ func choice(self, n, zones, count int, s Strategy, order func([]int)) []candidat
 	}
 	for _, i := range ids {
 		z := testZone(i % zones)
-		ch.consider(candidate{id: testID(i), zone: z, key: secret.key(testID(i), weight(s, z == testZone(0)))})
+		ch.consider(candidate{id: testID(i), zone: z, key: secret.rank(testID(i)) / weight(s, z == testZone(0))})
 	}
 	return slices.Clone(ch.chosen())
 }
@@ -121,16 +121,16 @@ func TestIDsThatAreMadeToBeChosenAreChosenLikeOthers(t *testing.T) {
 	for i := range cap(drawn) {
 		drawn = append(drawn, testID(100_000+i))
 	}
-	slices.SortFunc(drawn, func(a, b wire.NodeID) int { return cmp.Compare(known.key(a, 1), known.key(b, 1)) })
+	slices.SortFunc(drawn, func(a, b wire.NodeID) int { return cmp.Compare(known.rank(a), known.rank(b)) })
 	taken := 0
 	for i := range trials {
 		secret := Secret(testID(i))
 		ch := chooser{count: count}
 		for k := range honest {
-			ch.consider(candidate{id: testID(1000 + k), key: secret.key(testID(1000+k), 1)})
+			ch.consider(candidate{id: testID(1000 + k), key: secret.rank(testID(1000 + k))})
 		}
 		for _, id := range drawn[:crafted] {
-			ch.consider(candidate{id: id, key: secret.key(id, 1)})
+			ch.consider(candidate{id: id, key: secret.rank(id)})
 		}
 		for _, x := range ch.chosen() {
 			if slices.Contains(drawn[:crafted], x.id) {
@@ -141,5 +141,23 @@ func TestIDsThatAreMadeToBeChosenAreChosenLikeOthers(t *testing.T) {
 	share, want := float64(taken)/(count*trials), float64(crafted)/(crafted+honest)
 	if share < want-0.04 || share > want+0.04 {
 		t.Errorf("they take %.2f of the choice, %.2f of the members", share, want)
+	}
+}
+
+// Members whose rank is too high are passed over, which changes no choice.
+func TestChoiceIsThatOfAllMembers(t *testing.T) {
+	for _, s := range []Strategy{Uniform, HubAndSpoke, PreferLocal, PreferRemote} {
+		for seed := range byte(20) {
+			n := newNode(t, 200, func(cfg *Config) { cfg.Strategy, cfg.Secret[0] = s, seed })
+			all := chooser{zone: testZone(0), strategy: s, count: n.wanted()}
+			for m := range n.table.Each {
+				if n.candidate(n.now, m) {
+					all.consider(candidate{id: m.ID, zone: m.Zone, key: n.cfg.Secret.rank(m.ID) / weight(s, m.Zone == testZone(0)), distance: n.distances.of(m)})
+				}
+			}
+			if got, want := n.choose(n.now, true), all.chosen(); !slices.Equal(got, want) {
+				t.Fatalf("strategy %d: chose %v, want %v", s, got, want)
+			}
+		}
 	}
 }

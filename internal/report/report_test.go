@@ -41,7 +41,7 @@ type world struct {
 func newWorld(debug, traces bool) *world {
 	w := &world{members: members.NewTable(start, members.Config{Self: members.Member{ID: id(1), Name: "one", Addr: addr(1)}, MetaMax: 512})}
 	two := members.NewEntry(id(2))
-	two.Name, two.Addr, two.Since = "two", addr(2), start
+	two.Name, two.Addr = "two", addr(2)
 	w.members.Add(two)
 	cfg := Config{Members: &w.members, Events: &w.events, Timers: &w.timers, Debug: debug}
 	if traces {
