@@ -11,32 +11,42 @@ import (
 const IndexMax = 1 << 16
 
 // An Index records where recent small messages are stored, for neighbors that request them. It drops the oldest
-// entries when they are too old or too many. The zero value is empty.
+// entries when they are too old or too many. Few messages are requested, so a message gets its entry in the map at the
+// first Get after its Put. The zero value is empty.
 type Index struct {
-	places map[wire.MessageID]Ref
 	list   []indexed // oldest first
+	places map[wire.MessageID]Ref
+	mapped int       // the first entries of list are in places
+	since  time.Time // of the times in list
 }
 
 type indexed struct {
-	id wire.MessageID
-	at time.Time
+	id    wire.MessageID
+	place Ref
+	at    time.Duration
 }
 
 // Put records where a small message is stored, and drops entries older than keep.
 func (r *Index) Put(now time.Time, id *wire.MessageID, place Ref, keep time.Duration) {
 	r.Forget(now, keep)
-	if r.places == nil {
-		r.places = make(map[wire.MessageID]Ref)
-	}
-	if len(r.list) >= IndexMax {
+	switch len(r.list) {
+	case 0:
+		r.since = now
+	case IndexMax:
 		r.drop()
 	}
-	r.list = append(r.list, indexed{*id, now})
-	r.places[*id] = place
+	r.list = append(r.list, indexed{*id, place, now.Sub(r.since)})
 }
 
 // Get returns where a recent small message is stored.
 func (r *Index) Get(id *wire.MessageID) (Ref, bool) {
+	if r.places == nil && len(r.list) > 0 {
+		r.places = make(map[wire.MessageID]Ref)
+	}
+	for ; r.mapped < len(r.list); r.mapped++ {
+		e := &r.list[r.mapped]
+		r.places[e.id] = e.place
+	}
 	place, ok := r.places[*id]
 	return place, ok
 }
@@ -45,13 +55,16 @@ func (r *Index) Get(id *wire.MessageID) (Ref, bool) {
 func (r *Index) Len() int { return len(r.list) }
 
 func (r *Index) drop() {
-	delete(r.places, r.list[0].id)
+	if r.mapped > 0 {
+		delete(r.places, r.list[0].id)
+		r.mapped--
+	}
 	r.list = r.list[1:]
 }
 
 // Forget drops entries older than keep, and releases the memory when none are left.
 func (r *Index) Forget(now time.Time, keep time.Duration) {
-	for len(r.list) > 0 && now.Sub(r.list[0].at) > keep {
+	for len(r.list) > 0 && now.Sub(r.since)-r.list[0].at > keep {
 		r.drop()
 	}
 	if len(r.list) == 0 {
