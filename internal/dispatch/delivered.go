@@ -47,9 +47,11 @@ func (d *delivered) note(now time.Time, via Via, data []byte) (deliver bool) {
 		d.seed, d.begun, d.now = maphash.MakeSeed(), now, make(map[uint64]time.Duration)
 	}
 	hash, at := maphash.Bytes(d.seed, data), now.Sub(d.begun)
-	if _, ok := d.at(hash); ok && via == Repeat {
-		d.known.Add(1)
-		return false
+	if via == Repeat {
+		if _, ok := d.at(hash); ok {
+			d.known.Add(1)
+			return false
+		}
 	}
 	d.turn(at)
 	d.now[hash] = at

@@ -10,7 +10,7 @@ func (s *Set) Missing(origin, from, to uint64, yield func(from, to uint64) bool)
 	end, open := uint64(0), false // the last counter of the current range
 	for n, left := to, to-from+1; left > 0 && from <= to; n, left = n-1, left-1 {
 		id := wire.BroadcastID(origin, n)
-		switch met := s.Has(&id); {
+		switch met := s.has(w, &id); {
 		case met && open:
 			open = false
 			if !yield(n+1, end) {

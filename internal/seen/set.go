@@ -85,8 +85,13 @@ func (s *Set) Has(id *wire.MessageID) bool {
 	if !id.HasOrigin() {
 		return s.singles.Has(id)
 	}
+	return s.has(s.origins[binary.BigEndian.Uint64(id[:8])], id)
+}
+
+// has is like Has for an id whose origin has the window w; nil if it has none.
+func (s *Set) has(w *window, id *wire.MessageID) bool {
 	n := binary.BigEndian.Uint64(id[8:])
-	switch w := s.origins[binary.BigEndian.Uint64(id[:8])]; {
+	switch {
 	case w == nil:
 		return s.latest.Before(s.singlesUntil) && s.singles.Has(id)
 	case w.precedes(n):
