@@ -1,11 +1,13 @@
 package gossip
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/session"
+	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -139,4 +141,52 @@ func BenchmarkForwardToNineLinks(b *testing.B) {
 			b.ReportMetric(float64(h.stats.SentDatagrams-sent)/float64(b.N), "copies/op")
 		})
 	}
+}
+
+// waking counts the timeouts of all nodes.
+type waking struct {
+	*node
+	timeouts *int
+}
+
+func (w waking) HandleTimeout(now time.Time) {
+	*w.timeouts++
+	w.node.HandleTimeout(now)
+}
+
+// BenchmarkSpacedMessages sends messages of 256 B from random nodes of 50, 10 ms apart. Except for the time, which is that of
+// all nodes together, the figures are of one message at one node.
+func BenchmarkSpacedMessages(b *testing.B) {
+	const nodes = 50
+	timeouts := 0
+	c := newCluster(b, 1, simnet.Link{Latency: simnet.Exponential(500*time.Microsecond, 100*time.Microsecond)})
+	c.tweak = func(_ int, cfg *Config) { cfg.Suite = session.NaCl }
+	for range nodes {
+		n := c.make(len(c.nodes))
+		c.nodes = append(c.nodes, n)
+		c.net.Add(simnet.HostConfig{Addr: n.addr, Name: n.cfg.Name}, waking{n, &timeouts})
+	}
+	c.form(10 * time.Second)
+	c.net.RunFor(10 * time.Second)
+	sent := func() (sum uint64) {
+		for _, n := range c.nodes {
+			sum += n.stats.SentDatagrams
+		}
+		return sum
+	}
+	rng := rand.New(rand.NewPCG(1, 0))
+	payload := make([]byte, 256)
+	begin, woken := sent(), timeouts
+	for b.Loop() {
+		i := rng.IntN(nodes)
+		c.do(i, func(now time.Time) { _ = c.nodes[i].Broadcast(now, payload) })
+		c.net.RunFor(10 * time.Millisecond)
+		for _, n := range c.nodes {
+			clear(n.got)
+			clear(n.at)
+		}
+	}
+	per := float64(b.N * nodes)
+	b.ReportMetric(float64(sent()-begin)/per, "datagrams/op")
+	b.ReportMetric(float64(timeouts-woken)/per, "timeouts/op")
 }
