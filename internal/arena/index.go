@@ -14,9 +14,10 @@ const IndexMax = 1 << 16
 // entries when they are too old or too many. Few messages are requested, so a message gets its entry in the map at the
 // first Get after its Put. The zero value is empty.
 type Index struct {
-	list   []indexed // oldest first
+	list   []indexed // oldest first; the first gone of them were dropped
+	gone   int
 	places map[wire.MessageID]Ref
-	mapped int       // the first entries of list are in places
+	mapped int       // the first entries of list that were not dropped are in places
 	since  time.Time // of the times in list
 }
 
@@ -29,22 +30,25 @@ type indexed struct {
 // Put records where a small message is stored, and drops entries older than keep.
 func (r *Index) Put(now time.Time, id *wire.MessageID, place Ref, keep time.Duration) {
 	r.Forget(now, keep)
-	switch len(r.list) {
+	switch r.Len() {
 	case 0:
 		r.since = now
 	case IndexMax:
 		r.drop()
+	}
+	if len(r.list) == cap(r.list) && 2*r.gone > len(r.list) {
+		r.list, r.gone = r.list[:copy(r.list, r.list[r.gone:])], 0
 	}
 	r.list = append(r.list, indexed{*id, place, now.Sub(r.since)})
 }
 
 // Get returns where a recent small message is stored.
 func (r *Index) Get(id *wire.MessageID) (Ref, bool) {
-	if r.places == nil && len(r.list) > 0 {
+	if r.places == nil && r.Len() > 0 {
 		r.places = make(map[wire.MessageID]Ref)
 	}
-	for ; r.mapped < len(r.list); r.mapped++ {
-		e := &r.list[r.mapped]
+	for ; r.mapped < r.Len(); r.mapped++ {
+		e := &r.list[r.gone+r.mapped]
 		r.places[e.id] = e.place
 	}
 	place, ok := r.places[*id]
@@ -52,22 +56,23 @@ func (r *Index) Get(id *wire.MessageID) (Ref, bool) {
 }
 
 // Len returns the number of recorded messages.
-func (r *Index) Len() int { return len(r.list) }
+func (r *Index) Len() int { return len(r.list) - r.gone }
 
+// drop drops the oldest entry.
 func (r *Index) drop() {
 	if r.mapped > 0 {
-		delete(r.places, r.list[0].id)
+		delete(r.places, r.list[r.gone].id)
 		r.mapped--
 	}
-	r.list = r.list[1:]
+	r.gone++
 }
 
 // Forget drops entries older than keep, and releases the memory when none are left.
 func (r *Index) Forget(now time.Time, keep time.Duration) {
-	for len(r.list) > 0 && now.Sub(r.since)-r.list[0].at > keep {
+	for r.Len() > 0 && now.Sub(r.since)-r.list[r.gone].at > keep {
 		r.drop()
 	}
-	if len(r.list) == 0 {
+	if r.Len() == 0 {
 		*r = Index{}
 	}
 }
