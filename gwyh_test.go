@@ -86,7 +86,7 @@ func TestNodesShowTheirIDsAndRoundTripTimes(t *testing.T) {
 	}
 }
 
-func TestCreateTellsOfItselfBeforeItReturns(t *testing.T) {
+func TestCreateNotifiesOfTheNodeItselfBeforeItReturns(t *testing.T) {
 	r := newRecorder()
 	r.meta = []byte("meta")
 	c := testConfig("a", r)
@@ -183,7 +183,7 @@ func TestClusterInMemoryHearsEachMessageOnce(t *testing.T) {
 	})
 }
 
-func TestLeaveAndDeathAreToldApart(t *testing.T) {
+func TestLeaveAndDeathAreDistinguished(t *testing.T) {
 	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
 		var states []string
 		r := newRecorder()

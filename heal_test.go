@@ -11,7 +11,7 @@ type conflicts chan [2]*Node
 
 func (c conflicts) NotifyConflict(existing, other *Node) { c <- [2]*Node{existing, other} }
 
-func TestConflictDelegateIsToldOfASecondNodeOfTheName(t *testing.T) {
+func TestConflictDelegateLearnsOfASecondNodeWithTheName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork
 		told := map[*Memberlist]conflicts{}

@@ -305,7 +305,7 @@ func TestAdvertisedAddress(t *testing.T) {
 	}
 }
 
-func TestSmallReceiveBufferIsToldOnce(t *testing.T) {
+func TestSmallReceiveBufferIsLoggedOnce(t *testing.T) {
 	var out bytes.Buffer
 	tr, err := NewNetTransport(&NetTransportConfig{BindAddrs: loopbackHosts(), Logger: log.New(&out, "", 0)})
 	if err != nil {
@@ -392,7 +392,7 @@ func (n *namedTransport) WriteToAddress(b []byte, addr Address) (time.Time, erro
 	return n.WriteTo(b, addr.Addr)
 }
 
-func TestTransportIsToldTheNamesOfAJoinAndOfMembersIfItWantsThem(t *testing.T) {
+func TestTransportGetsTheNamesOfAJoinAndOfMembersIfItWantsThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network MockNetwork
 		named := &namedTransport{MockTransport: network.NewTransport("a")}

@@ -8,7 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-func TestNodeTellsItsAddressAndName(t *testing.T) {
+func TestNodeHasItsAddressAndName(t *testing.T) {
 	for ip, want := range map[string]string{"10.1.2.3": "10.1.2.3:6969", "2001:db8::1": "[2001:db8::1]:6969"} {
 		n := &Node{Name: "a", Addr: net.ParseIP(ip), Port: 6969}
 		full := n.FullAddress()

@@ -115,7 +115,7 @@ func TestKeysAreCopiedInAndOut(t *testing.T) {
 	wantKeys(t, k.GetKeys(), testKey(16, 'a'))
 }
 
-func TestKeyringTellsWatchersOfChanges(t *testing.T) {
+func TestKeyringNotifiesWatchersOfChanges(t *testing.T) {
 	a, b := testKey(16, 'a'), testKey(16, 'b')
 	k := testRing(t, a)
 	var seen [2]int

@@ -509,7 +509,7 @@ func TestShutdownDuringAnExchangeLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestUpdateNodeSpreadsMetadataAndTellsOfIt(t *testing.T) {
+func TestUpdateNodeSpreadsMetadataAndNotifies(t *testing.T) {
 	bubble(t, func(t *testing.T, node func(string, *recorder) *Memberlist) {
 		ra, rb := newRecorder(), newRecorder()
 		a, b := node("a", ra), node("b", rb)

@@ -155,7 +155,7 @@ func TestCIDRsAllowedLetsInItsNetworksOnly(t *testing.T) {
 	same(t, "listed IPv6", c.IPAllowed(net.ParseIP("2001:db8::7")), error(nil))
 }
 
-func TestParseCIDRsTellsTheBadAndReturnsTheGood(t *testing.T) {
+func TestParseCIDRsNamesTheBadAndReturnsTheGood(t *testing.T) {
 	nets, err := memberlist.ParseCIDRs([]string{"10.0.0.0/8", "nonsense"})
 	switch {
 	case err == nil:

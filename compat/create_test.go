@@ -13,7 +13,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-func TestCreateTellsOfItselfBeforeItReturns(t *testing.T) {
+func TestCreateNotifiesOfTheNodeItselfBeforeItReturns(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		conf, a := c.config("a")
 		a.meta = []byte("rack 7")

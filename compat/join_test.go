@@ -10,7 +10,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-func TestJoinTellsBothSides(t *testing.T) {
+func TestJoinNotifiesBothSides(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b := c.node("a"), c.node("b")
 		reached, err := b.Join([]string{a.end.addr()})

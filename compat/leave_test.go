@@ -8,7 +8,7 @@ import (
 	memberlist "github.com/gwyh-go/gwyh/compat/lib"
 )
 
-func TestLeaveTellsTheNodeItselfAndTheOthers(t *testing.T) {
+func TestLeaveNotifiesTheNodeItselfAndTheOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b := c.two()
 		c.same("Leave", b.Leave(5*time.Second), error(nil))

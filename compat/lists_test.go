@@ -85,7 +85,7 @@ func TestSuiteHasSixtyCasesAtLeast(t *testing.T) {
 	}
 }
 
-func TestDocumentTellsOfEveryFieldOfConfig(t *testing.T) {
+func TestDocumentHasEveryFieldOfConfig(t *testing.T) {
 	_, fields, _ := strings.Cut(read(t, "../docs/MIGRATING.md"), "## Every field of Config")
 	fields, _, _ = strings.Cut(fields, "\n## ")
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[memberlist.Config]()) {

@@ -185,7 +185,7 @@ func TestEqualMessagesOfDifferentSlicesAreDifferent(t *testing.T) {
 	})
 }
 
-func TestGetBroadcastsIsToldOverheadAndRoom(t *testing.T) {
+func TestGetBroadcastsGetsOverheadAndRoom(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, _ := c.two()
 		c.soon("polled", func() bool {

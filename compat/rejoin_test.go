@@ -55,7 +55,7 @@ func TestNodeRestartedUnchangedIsNoNews(t *testing.T) {
 	})
 }
 
-func TestNewcomerWithATakenNameIsToldOfTheConflict(t *testing.T) {
+func TestNewcomerWithATakenNameLearnsOfTheConflict(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b := c.two()
 		other := c.node("b")

@@ -30,7 +30,7 @@ func TestJoinExchangesStatesBothWays(t *testing.T) {
 	})
 }
 
-func TestJoinTellsOfMembersBeforeItMergesTheirState(t *testing.T) {
+func TestJoinNotifiesOfMembersBeforeItMergesTheirState(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b := c.node("a", withState("of a")), c.node("b", withState("of b"))
 		a.forget()

@@ -25,7 +25,7 @@ func TestTransportOfOnesOwnNeedsNoNames(t *testing.T) {
 	})
 }
 
-func TestNodeAwareTransportIsToldNames(t *testing.T) {
+func TestNodeAwareTransportGetsNames(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b := c.two()
 		c.soon("a writes to b by name", func() bool { return a.end.nameOf(b.end.addr()) == "b" })
@@ -175,7 +175,7 @@ func TestNetTransportMayBeWrapped(t *testing.T) {
 	}
 }
 
-func TestNetTransportTellsItsAddress(t *testing.T) {
+func TestNetTransportReturnsItsAddress(t *testing.T) {
 	nt, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{BindAddrs: []string{"127.0.0.1"}, Logger: quiet()})
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func TestUpdateNodeSpreadsMetadata(t *testing.T) {
 	})
 }
 
-func TestUpdateNodeWithoutAChangeTellsNobody(t *testing.T) {
+func TestUpdateNodeWithoutAChangeNotifiesNobody(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		a, b := c.two(func(_ *memberlist.Config, a *app) { a.meta = []byte("rack 7") })
 		c.same("UpdateNode", b.UpdateNode(5*time.Second), error(nil))

@@ -191,7 +191,7 @@ func TestUnreachableSeedsAreJoinedAgainSoon(t *testing.T) {
 	})
 }
 
-func TestLogTellsOfChangesOnly(t *testing.T) {
+func TestLogReportsChangesOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &scripted{err: errors.New("broken")}
 		var out bytes.Buffer

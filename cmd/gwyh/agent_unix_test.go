@@ -146,7 +146,7 @@ func TestThreeAgentsFormAClusterAndSurviveAKill(t *testing.T) {
 	}
 }
 
-func TestAgentThatIsTerminatedLeavesAndTellsTheServiceManager(t *testing.T) {
+func TestAgentThatIsTerminatedLeavesAndNotifiesTheServiceManager(t *testing.T) {
 	binary := build(t)
 	socket := filepath.Join(t.TempDir(), "notify")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})

@@ -17,7 +17,7 @@ func quick() options {
 	return o
 }
 
-func TestDemoTellsItsStoryAndEndsWell(t *testing.T) {
+func TestDemoShowsItsStoryAndSucceeds(t *testing.T) {
 	var out, err strings.Builder
 	if code := runWith(t.Context(), quick(), &out, &err); code != exitOK || err.Len() > 0 {
 		t.Errorf("exit code %d, error %q", code, err.String())
@@ -74,7 +74,7 @@ func (c *canceling) Write(b []byte) (int, error) {
 	return c.Builder.Write(b)
 }
 
-func TestRoundEndsAndTellsWhatNeverArrives(t *testing.T) {
+func TestRoundEndsAndReportsWhatNeverArrives(t *testing.T) {
 	o := quick()
 	c, err := newCluster(o, func(int) {})
 	if err != nil {

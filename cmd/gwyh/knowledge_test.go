@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestKnowledgeTellsFewestAndMedian(t *testing.T) {
+func TestKnowledgeHasFewestAndMedian(t *testing.T) {
 	k := knowledgeOf([]int{80, 100, 40, 90, 100})
 	if want := (knowledge{all: 0, sum: 410, off: 385, fewest: 40, median: 90, nodes: 5}); k != want {
 		t.Errorf("%+v, want %+v", k, want)

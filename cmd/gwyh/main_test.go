@@ -65,7 +65,7 @@ func TestUsageNamesEveryFlagCommandAndDefault(t *testing.T) {
 	}
 }
 
-func TestBadCommandLinesAreToldAndRefused(t *testing.T) {
+func TestBadCommandLinesAreRefusedWithAReason(t *testing.T) {
 	for line, want := range map[string]string{
 		"dmeo":                    `there is no command "dmeo"`,
 		"demo -nodes 3":           `"3" for flag -nodes: want 4 to 500`,

@@ -25,7 +25,7 @@ func complaints(err string) (rest string) {
 	return rest
 }
 
-func TestSimTellsWhatAClusterDoes(t *testing.T) {
+func TestSimReportsWhatAClusterDoes(t *testing.T) {
 	code, out, err := invoke(strings.Fields("sim -nodes 20 -zones 3 -idle 2s -duration 2s -loss 0.5")...)
 	if code != exitOK || complaints(err) != "" {
 		t.Fatalf("exit code %d, error %q, output\n%s", code, err, out)

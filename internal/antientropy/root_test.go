@@ -103,7 +103,7 @@ func TestTablesThatStayDifferentAreComparedRarely(t *testing.T) {
 }
 
 // PROTOCOL.md Y6.
-func TestAnswerThatToldNothingEndsTheComparison(t *testing.T) {
+func TestAnswerWithoutNewsEndsTheComparison(t *testing.T) {
 	w := newWorld(t, seq(0, 50), nil)
 	a := w.a
 	a.Begin(nil, w.now, &a.Peer, &a.Table, room)

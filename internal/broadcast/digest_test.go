@@ -30,7 +30,7 @@ func TestHeartbeatTakesTheDigestsOfWhatHasNews(t *testing.T) {
 	}
 }
 
-func TestNeighborThatATopCameFromIsNotToldOfIt(t *testing.T) {
+func TestTopIsNotAnnouncedToTheNeighborItCameFrom(t *testing.T) {
 	w := newWorld(t, 2)
 	w.met(w.near[0], 1)
 	if _, have := w.d.Heartbeat(nil, w.now, w.near[0]); have != nil {
@@ -72,7 +72,7 @@ func TestNeighborThatRequestedAMessageGetsAnAnnouncementSoon(t *testing.T) {
 }
 
 // PROTOCOL.md Q8.
-func TestNeighborThatHasShownAMessageIsNotToldSoon(t *testing.T) {
+func TestMessageIsNotAnnouncedSoonToANeighborThatHasShownIt(t *testing.T) {
 	copyOf := func(counter uint64) func(*world) {
 		return func(w *world) {
 			m := id(counter)

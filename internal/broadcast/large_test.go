@@ -46,7 +46,7 @@ func TestCompleteMessageIsSeenAndAnnouncedToAllSoon(t *testing.T) {
 	}
 }
 
-func TestMessageIsAwaitedByWhoWasToldAndHasNotShownThatItHasIt(t *testing.T) {
+func TestMessageIsAwaitedWhereItWasAnnouncedAndNotShown(t *testing.T) {
 	w := newWorld(t, 3)
 	l, pieces := w.begun(id(1), 1000)
 	pieces.Add(0, 1000)

@@ -71,7 +71,7 @@ func TestRestOfARunArrivesWhenOneOfItsDatagramsIsRefused(t *testing.T) {
 	}
 }
 
-func TestDatagramThatIsTooBigIsToldOnceAndCounted(t *testing.T) {
+func TestDatagramThatIsTooBigIsReturnedOnceAndCounted(t *testing.T) {
 	for _, addrs := range [][]string{one, two} {
 		c := over(t, addrs, nil)
 		c.SendRun(to(c), tooLong, len(tooLong))

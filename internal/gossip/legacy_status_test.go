@@ -307,7 +307,7 @@ func TestDownAboutOneselfIsAnsweredByNewHandshakesOnceInTenSeconds(t *testing.T)
 }
 
 // PROTOCOL.md L2.
-func TestLeaveIsToldToLegacyPeersByADown(t *testing.T) {
+func TestLegacyPeersLearnOfALeaveByADown(t *testing.T) {
 	c, a, _ := aged(t, 2)
 	a.took(0)
 	self := c.nodes[0].members.Self().Member

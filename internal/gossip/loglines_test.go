@@ -123,7 +123,7 @@ func (c *cluster) runAgain(i int) {
 	c.join(i, 0)
 }
 
-func TestRestartsAreTold(t *testing.T) {
+func TestRestartsAreLogged(t *testing.T) {
 	for _, x := range []struct {
 		away time.Duration
 		want []string
@@ -271,7 +271,7 @@ func debugged(t *testing.T, size int) *cluster {
 	return c
 }
 
-func TestDebugLinesTellOfHandshakesLinksChoicesProbesAndSuspicions(t *testing.T) {
+func TestDebugLinesShowHandshakesLinksChoicesProbesAndSuspicions(t *testing.T) {
 	c := debugged(t, 6)
 	c.net.RunFor(10 * time.Second)
 	c.net.Crash(c.nodes[4].addr)

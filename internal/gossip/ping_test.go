@@ -86,7 +86,7 @@ func TestPingIsRepeatedAndItsTimeIsThatOfTheOneAnswered(t *testing.T) {
 	}
 }
 
-func TestLinksInTurnAndOthersAtRandomTellTimeAndPayload(t *testing.T) {
+func TestLinksInTurnAndOthersAtRandomGiveTimeAndPayload(t *testing.T) {
 	c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(5 * time.Millisecond)})
 	c.tweak = func(i int, cfg *Config) { cfg.Pings = true }
 	c.add(40)

@@ -73,7 +73,7 @@ func TestSuspicionShowsInTheStateAndIsRefutedAtOnce(t *testing.T) {
 	}
 }
 
-func TestOldAccusationDoesNothingAndItsSenderIsToldWhatIsNew(t *testing.T) {
+func TestOldAccusationDoesNothingAndItsSenderLearnsWhatIsNew(t *testing.T) {
 	c := formed(t, 3)
 	accused, accuser := c.nodes[1], c.nodes[0]
 	old := accused.members.Self().Incarnation

@@ -217,7 +217,7 @@ func (s *stranger) hellosTo(to netip.AddrPort, end time.Time) (at []time.Time) {
 	return at
 }
 
-func TestModelGreetsWhomItIsToldOfWhenTheNewsHaveStopped(t *testing.T) {
+func TestModelGreetsNewNodesWhenTheNewsHasStopped(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	const pause = 2 * time.Second
 	model := New(now, Config{Addr: testAddr(0), Keys: []string{"insecure"}, Suite: session.Null, Agreement: handshake.NoAgreement, Rand: &counter{},

@@ -436,7 +436,7 @@ func TestTransportWithoutReplyAddressesIsAnsweredAtTheAdvertisedOne(t *testing.T
 	}
 }
 
-func TestRoundTripTimeIsToldOnlyWhenItIsKnownWhichHelloWasAnswered(t *testing.T) {
+func TestRoundTripTimeIsSetOnlyWhenItIsKnownWhichHelloWasAnswered(t *testing.T) {
 	for _, x := range []struct {
 		legacy bool // every Hello is a separate handshake, so the answer identifies the Hello
 		want   time.Duration

@@ -75,7 +75,7 @@ func TestLegacyNodeInitiatesToAGoNode(t *testing.T) {
 	}
 }
 
-func TestLegacySessionTellsNothingOfPart4(t *testing.T) {
+func TestLegacySessionHasNothingOfPart4(t *testing.T) {
 	w, a, g := mixed(t, 1, nil)
 	g.initiate(a.addr)
 	w.run(time.Second)

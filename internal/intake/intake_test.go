@@ -50,7 +50,7 @@ func TestMessagesComeInOrderWhateverIsLeftOver(t *testing.T) {
 	}
 }
 
-func TestTheFirstThatWaitsIsTold(t *testing.T) {
+func TestPutReportsTheFirstThatWaits(t *testing.T) {
 	var q Queue
 	for i, want := range []bool{true, false, false} {
 		if first, _ := q.Put([]byte("x")); first != want {

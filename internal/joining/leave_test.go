@@ -11,7 +11,7 @@ import (
 func all(wire.NodeID) bool { return true }
 
 // PROTOCOL.md M8.
-func TestLinksAreToldOfADepartureUntilTheyConfirmIt(t *testing.T) {
+func TestDepartureIsSentToLinksUntilTheyConfirmIt(t *testing.T) {
 	var l Leave
 	l.Begin([]wire.NodeID{id(1), id(2), id(3)})
 	now := start

@@ -435,7 +435,7 @@ func TestNodeThatTalksToNoLegacyNodesChoosesNone(t *testing.T) {
 	}
 }
 
-func TestMemberOfWhichNobodyTellsIsDeadUnlessThereIsALink(t *testing.T) {
+func TestMemberThatNobodyMentionsIsDeadUnlessThereIsALink(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Admits = false })
 	w.member(1)
 	p := w.known(2)

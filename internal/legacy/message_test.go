@@ -72,7 +72,7 @@ func TestMessagesThatNoGwyh01NodeSendsAreCounted(t *testing.T) {
 	w.wantLog()
 }
 
-func TestPeerStatusIsToldOfWithItsSender(t *testing.T) {
+func TestPeerStatusIsPassedOnExceptToItsSender(t *testing.T) {
 	w := newWorld(t)
 	w.receive(w.known(1), wire.AppendPeerStatus(nil, wire.MessageID{1}, wire.Peer{ID: legacyID(2), Addr: addr(1002)}, false))
 	w.wantLog("pass on old-2 up false except to old-1")

@@ -347,7 +347,7 @@ func TestMalformedListOfPeersIsCounted(t *testing.T) {
 	}
 }
 
-func TestAddressOfAnotherFamilyIsNotTellable(t *testing.T) {
+func TestAddressOfAnotherFamilyIsNotRepresentable(t *testing.T) {
 	v4, v6 := addr(1), netip.MustParseAddrPort("[2001:db8::1]:7")
 	for _, c := range []struct {
 		peer, of netip.AddrPort

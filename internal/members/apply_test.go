@@ -136,7 +136,7 @@ func TestFullTableRefusesNewMembersOnly(t *testing.T) {
 	}
 }
 
-func TestSetAliveTellsWhatTheApplicationSees(t *testing.T) {
+func TestSetAliveReturnsWhatTheApplicationSees(t *testing.T) {
 	w := newWorld(t)
 	e := alive(1)
 	for i, x := range []struct {

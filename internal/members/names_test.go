@@ -233,7 +233,7 @@ func TestNameOfADepartedNodeIsFree(t *testing.T) {
 	}
 }
 
-func TestReturnOfAFailedNodeIsTold(t *testing.T) {
+func TestReturnOfAFailedNodeIsInTheChange(t *testing.T) {
 	w := newWorld(t, 1)
 	w.sleep(time.Second)
 	w.take(gone(1, wire.StateDead, at(0)))

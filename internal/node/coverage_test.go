@@ -19,7 +19,7 @@ func names(list []member) (names []string) {
 	return names
 }
 
-func TestCoverageTellsWhoHasABroadcastAndWhoDoesNot(t *testing.T) {
+func TestCoverageListsWhoHasABroadcastAndWhoDoesNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w network
 		a, b, _ := trio(t, &w)

@@ -182,7 +182,7 @@ func until(t *testing.T, done func() bool) {
 	}
 }
 
-func TestNodesJoinTellTheApplicationAndExchangeMessagesAndStates(t *testing.T) {
+func TestNodesJoinNotifyTheApplicationAndExchangeMessagesAndStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w network
 		of := []*app{{state: "of a"}, {state: "of b"}}

@@ -113,7 +113,7 @@ func drain(ch <-chan status.Event) (events []status.Event) {
 	return events
 }
 
-func TestWatcherIsToldOfMembersAndCopiesUntilItEnds(t *testing.T) {
+func TestWatcherGetsMembersAndCopiesUntilItEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w network
 		a, b, c := trio(t, &w)

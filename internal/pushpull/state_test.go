@@ -160,7 +160,7 @@ func TestErrorOfALargeStateSaysWhoseItIs(t *testing.T) {
 }
 
 // PROTOCOL.md B1.
-func TestBackgroundExchangeTellsTheSizeOfAStateThatIsTooLargeAndBringsTheOther(t *testing.T) {
+func TestBackgroundExchangeSendsTheSizeOfAStateThatIsTooLargeAndBringsTheOther(t *testing.T) {
 	for large := range 2 {
 		w := newWorld(t, 2, nil)
 		w.acquaint()

@@ -30,7 +30,7 @@ func TestBindAddressStandsForOneAddressOfThisMachine(t *testing.T) {
 	}
 }
 
-func TestBindAddressThatIsNotOfThisMachineIsAnErrorThatTellsWhatItResolvesTo(t *testing.T) {
+func TestBindAddressThatIsNotOfThisMachineIsAnErrorThatSaysWhatItResolvesTo(t *testing.T) {
 	for in, want := range map[string]string{
 		"elsewhere":       `bind address "elsewhere": it resolves to [10.0.0.9 fd00::9], and none of these is an address of this machine`,
 		"empty":           `bind address "empty": it resolves to [], and none`,

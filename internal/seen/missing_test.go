@@ -58,7 +58,7 @@ func TestMissingOfAnUnknownOriginIsAll(t *testing.T) {
 	}
 }
 
-func TestMissingEndsWhenItIsTold(t *testing.T) {
+func TestMissingEndsWhenYieldReturnsFalse(t *testing.T) {
 	var s Set
 	for _, n := range []uint64{5, 10, 15} {
 		id := wire.BroadcastID(0x8001, n)

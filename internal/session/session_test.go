@@ -227,7 +227,7 @@ func TestLegacySealAndOpenDoNotAllocate(t *testing.T) {
 	}
 }
 
-func TestSessionTellsWhatItsHandshakeSaid(t *testing.T) {
+func TestSessionHasWhatItsHandshakeSaid(t *testing.T) {
 	p, _ := params(random(5), epoch, true, NaCl)
 	s := New(epoch, p)
 	switch {

@@ -20,7 +20,7 @@ func quickPlan() Plan {
 	}
 }
 
-func TestPlanTellsWhatAClusterDoesAndCosts(t *testing.T) {
+func TestPlanReportsWhatAClusterDoesAndCosts(t *testing.T) {
 	p := quickPlan()
 	r, err := p.Run(context.Background(), quiet)
 	if err != nil {

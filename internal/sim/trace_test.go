@@ -12,7 +12,7 @@ import (
 )
 
 // A trace does not change the run and has the events that a person would look for.
-func TestTraceTellsOfWhatHappensAndChangesNothing(t *testing.T) {
+func TestTraceRecordsWhatHappensAndChangesNothing(t *testing.T) {
 	run := func(trace *bytes.Buffer) (hash uint64) {
 		cfg := Config{Seed: 3, Nodes: 8, Core: LAN(), Link: simnet.Link{Latency: simnet.Constant(time.Millisecond), Loss: 0.05}}
 		if trace != nil {

@@ -94,7 +94,7 @@ func TestSilenceOfAllEndsWithThePacketThatIsHeard(t *testing.T) {
 	}
 }
 
-func TestAccusedPeerThatIsHeardIsToldAtMostEvery250Milliseconds(t *testing.T) {
+func TestAccusedPeerThatIsHeardIsNotifiedAtMostEvery250Milliseconds(t *testing.T) {
 	w := newLinked(t, 4)
 	p := w.peer(1)
 	if w.AccusedOf(p) != nil {
@@ -119,7 +119,7 @@ func TestAccusedPeerThatIsHeardIsToldAtMostEvery250Milliseconds(t *testing.T) {
 	}
 }
 
-func TestDeadPeerThatIsHeardIsTold(t *testing.T) {
+func TestDeadPeerThatIsHeardIsNotified(t *testing.T) {
 	w := newLinked(t, 4)
 	w.fail(w.entry(1))
 	if w.AccusedOf(w.peer(1)) != w.entry(1) {

@@ -25,7 +25,7 @@ func (w *world) results() (answers []wire.ProbeResult) {
 }
 
 // PROTOCOL.md V3.
-func TestRequesterIsTold(t *testing.T) {
+func TestRequesterGetsTheResult(t *testing.T) {
 	for name, answers := range map[string]bool{"alive": true, "silent": false} {
 		t.Run(name, func(t *testing.T) {
 			w := newLinked(t, 5)
@@ -94,7 +94,7 @@ func TestRequestAboutThisNodeIsAnsweredAtOnce(t *testing.T) {
 	}
 }
 
-func TestSecondRequesterIsToldOfTheFailureAtOnce(t *testing.T) {
+func TestSecondRequesterLearnsOfTheFailureAtOnce(t *testing.T) {
 	w := newLinked(t, 5)
 	w.silence(1)
 	w.request(2, 1, goID(1), addr(1))
@@ -161,7 +161,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	})
 }
 
-func TestRequesterThatIsGoneIsNotTold(t *testing.T) {
+func TestRequesterThatIsGoneGetsNoResult(t *testing.T) {
 	w := newLinked(t, 5)
 	w.silence(1, 2)
 	w.request(2, 1, goID(1), addr(1))

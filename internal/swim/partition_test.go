@@ -58,7 +58,7 @@ func (w *world) wantTold(want ...told) {
 	w.clear()
 }
 
-func TestMembersThatFailTogetherAreToldWhenItIsCalm(t *testing.T) {
+func TestMembersThatFailTogetherAreLoggedWhenItIsCalm(t *testing.T) {
 	w := newUnwatched(t, 5)
 	w.failed(1)
 	w.run(time.Second)
@@ -124,7 +124,7 @@ func TestRestOfAPartitionIsNotWaitedForLong(t *testing.T) {
 	w.wantTold() // it belongs to no partition any more
 }
 
-func TestMembersThatAreBackBeforeItIsToldDoNotCount(t *testing.T) {
+func TestMembersThatAreBackBeforeTheLineDoNotCount(t *testing.T) {
 	w := newUnwatched(t, 5)
 	w.failed(1, 2)
 	w.run(time.Second)

@@ -25,7 +25,7 @@ func (w *world) ping(p *Peer, purpose Purpose) uint64 {
 	return ping.Seq
 }
 
-func TestAckTellsRoundTripAndPurpose(t *testing.T) {
+func TestAckGivesRoundTripAndPurpose(t *testing.T) {
 	w := newLinked(t, 2)
 	p := w.peer(1)
 	w.ping(p, Purpose{})

@@ -116,7 +116,7 @@ func TestFurtherAccusersAreNewsUpToTheirNumber(t *testing.T) {
 	}
 }
 
-func TestAccusersAreToldToTheLinksOnce(t *testing.T) {
+func TestAccusersAreSpreadOnce(t *testing.T) {
 	w := newLinked(t, 30)
 	w.accuse(3, 9) // the world passes it on at once
 	if accusers, _ := w.Accusers(w.entry(9), false); len(accusers) != 0 {
@@ -250,7 +250,7 @@ func TestRefutationEndsTheSuspicion(t *testing.T) {
 
 // If this node has heard a suspect since the accusation, the accusation is wrong and the refutation will arrive
 // (PROTOCOL.md V5).
-func TestSuspectThatAnswersThisNodeIsToldAndNotDead(t *testing.T) {
+func TestSuspectThatAnswersThisNodeIsNotifiedAndNotDead(t *testing.T) {
 	w := newLinked(t, 30)
 	w.accuse(3, 9)
 	w.accuse(4, 9)
@@ -268,7 +268,7 @@ func TestSuspectThatAnswersThisNodeIsToldAndNotDead(t *testing.T) {
 	w.until(10*time.Second, w.dead(9))
 }
 
-func TestAccusedWithoutALinkIsTold(t *testing.T) {
+func TestAccusedWithoutALinkIsNotified(t *testing.T) {
 	w := newLinked(t, 8)
 	w.LinkDown(w.peer(1))
 	w.accuse(2, 1)
@@ -289,7 +289,7 @@ func TestDecisionWaitsWhileThisNodeIsInIllHealth(t *testing.T) {
 }
 
 // PROTOCOL.md V11.
-func TestNodeThatHearsNobodyTellsNobody(t *testing.T) {
+func TestNodeThatHearsNobodyAccusesNobody(t *testing.T) {
 	w := newLinked(t, 4)
 	w.silence(1, 2, 3, 4)
 	w.run(3 * time.Second)

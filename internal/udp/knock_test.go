@@ -161,7 +161,7 @@ func TestKnocksEndWithTheirContext(t *testing.T) {
 	Knock(ctx, netip.Addr{}, c.LocalAddr(), nil)
 }
 
-func TestErrorsThatMeanNoRouteAreToldFromThoseThatPass(t *testing.T) {
+func TestErrorsThatMeanNoRouteAreDistinguishedFromThoseThatPass(t *testing.T) {
 	for errno, no := range map[syscall.Errno]bool{
 		syscall.ENETUNREACH: true, syscall.EHOSTUNREACH: true, syscall.EPERM: true, syscall.EACCES: true, syscall.EAFNOSUPPORT: true,
 		syscall.ENOBUFS: false, syscall.EAGAIN: false, syscall.EMSGSIZE: false, syscall.ECONNREFUSED: false,

@@ -29,7 +29,7 @@ func reader(t testing.TB, network, addr string) (*Conn, *Reader) {
 // soon returns a deadline; a test that reaches it has failed.
 func soon() time.Time { return time.Now().Add(10 * time.Second) }
 
-func TestReaderTellsDatagramsAndTheirPaths(t *testing.T) {
+func TestReaderReturnsDatagramsAndTheirPaths(t *testing.T) {
 	for _, lo := range loopbacks() {
 		for _, addr := range []netip.Addr{lo, netip.IPv6Unspecified()} {
 			if addr != lo && len(loopbacks()) < 2 {
@@ -86,7 +86,7 @@ func TestReaderTakesManyDatagramsAtOnceAndSaysWhenThereMayBeMore(t *testing.T) {
 	t.Fatal("some are missing")
 }
 
-func TestReaderWaitsNoLongerThanItIsTold(t *testing.T) {
+func TestReaderWaitsUntilItsDeadline(t *testing.T) {
 	c, r := reader(t, "udp4", "127.0.0.1:0")
 	for range 3 {
 		due := time.Now().Add(5 * time.Millisecond)

@@ -99,7 +99,7 @@ func TestReadEachGoesOnAfterAnErrorAndEndsWithClose(t *testing.T) {
 	}
 }
 
-func TestPauseAfterAnErrorEndsWhenItIsTold(t *testing.T) {
+func TestPauseAfterAnErrorEndsWithTheReader(t *testing.T) {
 	c := listen(t, "udp4", "127.0.0.1:0")
 	_ = c.SetReadDeadline(longAgo)
 	done := make(chan struct{})

@@ -39,7 +39,7 @@ func TestLostSourceAddressDoesNotLoseTheDatagram(t *testing.T) {
 	}
 }
 
-func TestSystemTellsTheBuffersItGranted(t *testing.T) {
+func TestSystemReportsTheBuffersItGranted(t *testing.T) {
 	receive, send := listen(t, "udp", "127.0.0.1:0").Buffers()
 	switch {
 	case receive <= 0:

@@ -9,7 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
-func TestDatagramsTravelWholeOnlyWhenTold(t *testing.T) {
+func TestDatagramsTravelWholeOnlyIfThatIsRequested(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0", "[::]:0"} {
 		c, err := Listen("udp", netip.MustParseAddrPort(addr))
 		if err != nil {

@@ -38,7 +38,7 @@ func TestMemberHasTheLayoutDrawn(t *testing.T) {
 	}
 }
 
-func TestMemberTellsItsSize(t *testing.T) {
+func TestSizeOfAMemberIsThatOfItsBytes(t *testing.T) {
 	r := newRandom(6)
 	for range 500 {
 		m := r.member()

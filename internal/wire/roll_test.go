@@ -17,7 +17,7 @@ func rolled() (all []Member, b []byte) {
 	return all, b
 }
 
-func TestRollTellsAllOfEachMemberAndItsState(t *testing.T) {
+func TestMemberListHasAllOfEachMemberAndItsState(t *testing.T) {
 	want, b := rolled()
 	var got []Member
 	if err := ParseMemberList(b, func(m *Member) bool { got = append(got, *m); return true }); err != nil || !reflect.DeepEqual(got, want) {

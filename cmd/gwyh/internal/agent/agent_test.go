@@ -187,7 +187,7 @@ func TestNodeWhoseNameIsTakenDoesNotSayThatItJoined(t *testing.T) {
 	}
 }
 
-func TestMembersThatFailAreToldFromThoseThatLeave(t *testing.T) {
+func TestMembersThatFailAreDistinguishedFromThoseThatLeave(t *testing.T) {
 	ann, ofAnn := start(t, "-name", "ann")
 	bob, _ := start(t, "-name", "bob", "-join", address(ann))
 	until(t, "ann knows bob", func() bool { return ann.Memberlist().NumMembers() == 2 })
@@ -397,7 +397,7 @@ func TestDemonstrationIsAClusterOfItsOwn(t *testing.T) {
 	until(t, "they talk", func() bool { return a.Memberlist().Stats().BroadcastsDelivered > 0 })
 }
 
-func TestSlowReaderMissesEventsAndIsToldHowMany(t *testing.T) {
+func TestSlowReaderMissesEventsAndLearnsHowMany(t *testing.T) {
 	var h hub
 	ctx, cancel := context.WithCancel(t.Context())
 	events := h.watch(ctx)

@@ -387,7 +387,7 @@ func TestPagesOfOthersGetNothing(t *testing.T) {
 	}
 }
 
-func TestLoopbackIsToldFromOtherAddresses(t *testing.T) {
+func TestLoopbackIsDistinguishedFromOtherAddresses(t *testing.T) {
 	for address, want := range map[string]bool{"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true, "localhost:1": true, "[::ffff:127.0.0.1]:1": true,
 		":1": false, "0.0.0.0:1": false, "10.0.0.1:1": false, "[::]:1": false, "nonsense": false} {
 		if got := IsLoopback(address); got != want {

@@ -297,7 +297,7 @@ func TestGuessesSendFewHellosToANodeThatRefusesThem(t *testing.T) {
 	}
 }
 
-func TestUserIsToldOnceAboutTheTriesThatTheNodeLogs(t *testing.T) {
+func TestUserSeesOnceTheTriesThatTheNodeLogs(t *testing.T) {
 	t.Parallel()
 	r := expect(t, Config{Target: node(t, unchanged), clock: func() time.Time { return time.Now().Add(-2 * time.Hour) }}, &WrongClock, `ok tries: .* its log may have "handshake with \.\.\.:\d+ refused"`)
 	if n := strings.Count(steps(r), " tries: "); n != 1 {
