@@ -25,7 +25,8 @@ func NewBase(now time.Time, live []Member) *Base {
 		b.rows[i] = Entry{Member: m}
 		b.rows[i].digest = s.digest(&b.rows[i])
 		b.byID[m.ID], b.byName[m.Name] = int32(i), int32(i)
-		b.root.add(&b.rows[i].digest)
+		n := number(&b.rows[i].digest)
+		b.root.add(&n)
 	}
 	return b
 }

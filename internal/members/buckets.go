@@ -19,13 +19,13 @@ type bucketIndex struct {
 	sums  []sum   // of the members of each bucket
 }
 
-// enter adds m, the last of the live members, to its bucket.
-func (x *bucketIndex) enter(live []*Entry, m *Entry) {
+// enter adds m, the last of the live members, to its bucket. n is its number.
+func (x *bucketIndex) enter(live []*Entry, m *Entry, n *sum) {
 	if x.first == nil || len(live) >= bucketFill<<x.bits && x.bits < BucketBitsMax {
 		x.renew(live)
 		return
 	}
-	x.link(live, m)
+	x.link(live, m, n)
 }
 
 // renew rebuilds the index for the current number of live members.
@@ -36,25 +36,26 @@ func (x *bucketIndex) renew(live []*Entry) {
 		x.first[i] = -1
 	}
 	for _, m := range live {
-		x.link(live, m)
+		n := number(&m.digest)
+		x.link(live, m, &n)
 	}
 }
 
 // link puts a member at the front of its bucket.
-func (x *bucketIndex) link(live []*Entry, m *Entry) {
+func (x *bucketIndex) link(live []*Entry, m *Entry, n *sum) {
 	b := Bucket(m.ID, x.bits)
 	m.before, m.after = -1, x.first[b]
 	if m.after >= 0 {
 		live[m.after].before = m.place
 	}
 	x.first[b] = m.place
-	x.sums[b].add(&m.digest)
+	x.sums[b].add(n)
 }
 
-// exit removes a member from its bucket, before the member is removed from live.
-func (x *bucketIndex) exit(live []*Entry, m *Entry) {
+// exit removes a member with the number n from its bucket, before the member is removed from live.
+func (x *bucketIndex) exit(live []*Entry, m *Entry, n *sum) {
 	x.relink(live, m, m.before, m.after)
-	x.sumOf(m).remove(&m.digest)
+	x.sumOf(m).remove(n)
 }
 
 // moved records that a member has moved to another place.

@@ -14,13 +14,14 @@ func (t *Table) BucketHashes(salt uint64, bits uint8, first, n uint32) []uint64 
 	if t.base == nil && bits <= x.bits {
 		for i := range n {
 			for b := (first + i) << (x.bits - bits); b < (first+i+1)<<(x.bits-bits); b++ {
-				sums[i].join(&x.sums[b])
+				sums[i].add(&x.sums[b])
 			}
 		}
 	} else {
 		for m := range t.around(bits, first, first+n) {
 			if b := Bucket(m.ID, bits); b >= first && b < first+n {
-				sums[b-first].add(&m.digest)
+				n := number(&m.digest)
+				sums[b-first].add(&n)
 			}
 		}
 	}

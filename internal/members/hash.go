@@ -48,30 +48,23 @@ func (s *sealer) digest(m *Entry) [16]byte {
 // (Wagner 2002). With XOR, or with 64 bits, it is found at once.
 type sum [16]uint64 // least significant first
 
-// add adds the number of an entry with the digest.
-func (s *sum) add(digest *[16]byte) {
-	n := number(digest)
-	s.join(&n)
-}
-
-// remove removes the number of an entry with the digest.
-func (s *sum) remove(digest *[16]byte) {
-	n := number(digest)
-	borrow := uint64(0)
-	for i := range s {
-		s[i], borrow = bits.Sub64(s[i], n[i], borrow)
-	}
-}
-
-// join adds another sum.
-func (s *sum) join(o *sum) {
+// add adds the number of an entry, or another sum.
+func (s *sum) add(o *sum) {
 	carry := uint64(0)
 	for i := range s {
 		s[i], carry = bits.Add64(s[i], o[i], carry)
 	}
 }
 
-// number returns the number of an entry: BLAKE2b-512 of its digest and a zero byte, then of its digest and a one, as a
+// remove removes the number of an entry.
+func (s *sum) remove(o *sum) {
+	borrow := uint64(0)
+	for i := range s {
+		s[i], borrow = bits.Sub64(s[i], o[i], borrow)
+	}
+}
+
+// number returns the number of an entry with the digest: BLAKE2b-512 of its digest and a zero byte, then of its digest and a one, as a
 // big-endian number of 1,024 bits.
 func number(digest *[16]byte) (n sum) {
 	var in [17]byte

@@ -129,27 +129,27 @@ func TestEntryNamesItself(t *testing.T) {
 
 // The hash of a set of entries does not depend on their order, and is another one under another salt.
 func TestSumIsThatOfTheEntriesThatAreInIt(t *testing.T) {
-	var digests [100][16]byte
-	for i := range digests {
-		digests[i] = [16]byte{byte(i), 1: 255}
+	var numbers [100]sum
+	for i := range numbers {
+		numbers[i] = number(&[16]byte{byte(i), 1: 255})
 	}
 	var a, b sum
-	for i := range digests {
-		a.add(&digests[i])
-		b.add(&digests[len(digests)-1-i])
+	for i := range numbers {
+		a.add(&numbers[i])
+		b.add(&numbers[len(numbers)-1-i])
 	}
 	same(t, "sum in another order", b, a)
 	if a.hash(1) == a.hash(2) {
 		t.Error("the salt does not matter")
 	}
 	twice := a
-	twice.add(&digests[0])
-	twice.add(&digests[0])
+	twice.add(&numbers[0])
+	twice.add(&numbers[0])
 	if twice == a {
 		t.Error("an entry that is added twice cancels out")
 	}
-	for i := range digests {
-		a.remove(&digests[i])
+	for i := range numbers {
+		a.remove(&numbers[i])
 	}
 	same(t, "sum of nothing", a, sum{})
 	same(t, "its hash", a.hash(3), 0)
@@ -158,7 +158,7 @@ func TestSumIsThatOfTheEntriesThatAreInIt(t *testing.T) {
 		full[i] = 1<<64 - 1
 	}
 	one := sum{1}
-	full.join(&one)
+	full.add(&one)
 	same(t, "2^1024", full, sum{})
 }
 

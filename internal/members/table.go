@@ -202,9 +202,10 @@ func (t *Table) Add(m *Entry) {
 	t.byName[m.Name] = m
 	delete(t.reserved, m.Name)
 	m.digest = t.sealer.digest(m)
-	t.root.add(&m.digest)
+	n := number(&m.digest)
+	t.root.add(&n)
 	if t.base == nil {
-		t.buckets.enter(t.live, m)
+		t.buckets.enter(t.live, m, &n)
 	}
 	if m.Legacy() {
 		t.legacy++
@@ -213,9 +214,10 @@ func (t *Table) Add(m *Entry) {
 
 // unlist removes the live entry m from the live members.
 func (t *Table) unlist(m *Entry) {
-	t.root.remove(&m.digest)
+	n := number(&m.digest)
+	t.root.remove(&n)
 	if t.base == nil {
-		t.buckets.exit(t.live, m)
+		t.buckets.exit(t.live, m, &n)
 	}
 	if m.Legacy() {
 		t.legacy--
@@ -254,10 +256,11 @@ func (t *Table) reseal(m *Entry) {
 	if m.digest = t.sealer.digest(m); !m.Live() || m.digest == before {
 		return
 	}
+	old, now := number(&before), number(&m.digest)
 	for _, s := range []*sum{&t.root, t.buckets.sumOf(m)} {
 		if s != nil {
-			s.remove(&before)
-			s.add(&m.digest)
+			s.remove(&old)
+			s.add(&now)
 		}
 	}
 }

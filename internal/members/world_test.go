@@ -103,7 +103,8 @@ func (w *world) check() {
 	root, legacy, live := sum{}, 0, 0
 	for m := range w.Each {
 		live++
-		root.add(&m.digest)
+		n := number(&m.digest)
+		root.add(&n)
 		if m.Legacy() {
 			legacy++
 		}
@@ -153,7 +154,8 @@ func (w *world) checkBuckets(bits uint8) {
 	sums, hashes := make([]sum, 1<<bits), make([]uint64, 1<<bits)
 	members := map[*Entry]bool{}
 	for m := range w.Each {
-		sums[Bucket(m.ID, bits)].add(&m.digest)
+		n := number(&m.digest)
+		sums[Bucket(m.ID, bits)].add(&n)
 		members[m] = true
 	}
 	for i := range sums {
