@@ -9,6 +9,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/assembly"
 	"github.com/gwyh-go/gwyh/internal/beacon"
 	"github.com/gwyh-go/gwyh/internal/broadcast"
+	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/dispatch"
 	"github.com/gwyh-go/gwyh/internal/gossip"
@@ -36,6 +37,7 @@ func fixedBounds(c *gwyh.Config) map[string]int {
 		"handshakes":                       handshake.Bound(),
 		"peers and sessions":               peers.Bound(links, own),
 		"dissemination":                    broadcast.Bound(links),
+		"messages without a link":          delivery.HeldBound(),
 		"beacons":                          beacon.Bound(),
 		"failure detection":                swim.Bound(table.Max),
 		"queue for the application":        dispatch.Bound[*gwyh.Node](table.Max),

@@ -70,11 +70,12 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 		return
 	}
 	came := now.Add(-g.Age.Duration()) // when a copy of the top message would have arrived from n
-	d.noticeLarge(n, g)
 	if g.Offer {
+		d.lookup(wire.BroadcastID(g.Origin, g.Top)).Shown(n)
 		d.offered(now, n, g)
 		return
 	}
+	d.noticeLarge(n, g)
 	if top := wire.BroadcastID(g.Origin, g.Top); g.Kept && d.Seen.Has(&top) && len(n.answers) < keptMax {
 		n.answers = append(n.answers, top)
 		d.wake(now)
@@ -160,12 +161,12 @@ func (d *Disseminator) offered(now time.Time, n *Neighbor, g *digest.Digest) {
 func (d *Disseminator) noticeLarge(n *Neighbor, g *digest.Digest) {
 	for _, l := range d.keptOf[g.Origin] {
 		if !l.released && g.Has(l.id.Counter()) {
-			l.shown(n)
+			l.has(n)
 		}
 	}
 }
 
-// announced records that n has a message that is missing on this node.
+// announced records that n has a message, or a part of it, that is missing on this node.
 func (d *Disseminator) announced(now time.Time, n *Neighbor, id wire.MessageID, due time.Time) {
 	t := &d.missing
 	m := t.byID[id]

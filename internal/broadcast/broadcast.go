@@ -16,7 +16,7 @@
 // missing message), broadcast.go (the root), outcome.go, links.go (links and time), learn.go, candidates.go and parents.go (choice of
 // parents), steer.go (Prune and Graft), spread.go (who is sent a full copy), digest.go (own announcements), announced.go
 // and grace.go (announcements of others, and requests), serve.go (requests of others), pieces.go (large messages),
-// stripes.go and offers.go (who sends them), then held.go.
+// then stripes.go and offers.go (who sends them).
 package broadcast
 
 import (
@@ -44,8 +44,7 @@ type Config struct {
 // A Disseminator is the dissemination of one node. Use [New] to create one. It is not safe for concurrent use.
 type Disseminator struct {
 	Stats Stats
-	Seen  seen.Set  // ids of messages sent or received
-	Held  HeldQueue // this node's messages that wait for its first link
+	Seen  seen.Set // ids of messages sent or received
 
 	whole seen.Source // complete large messages, whichever neighbor sent them
 
@@ -60,6 +59,7 @@ type Disseminator struct {
 	large     map[wire.MessageID]*Large
 	kept      []*Large            // the known large messages, in order of arrival
 	keptOf    map[uint64][]*Large // the same, by origin
+	failed    []wire.NodeID       // the last neighbors that failed and have not returned
 	grace     grace
 	passed    uint64    // number of messages seen; see Neighbor.credit
 	news      time.Time // when the oldest message passed that no heartbeat has announced yet; zero for none

@@ -72,13 +72,14 @@ func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor) []
 // uninformed reports whether n was sent no digests since the oldest message that no heartbeat has announced.
 func (d *Disseminator) uninformed(n *Neighbor) bool { return n.announcedAt <= d.since(d.news) }
 
-func (d *Disseminator) lateAt() time.Time {
-	return d.news.Add(min(d.cfg.HeartbeatGap*5/4, lateMax))
+// lateAt returns the time by which every neighbor gets a digest of a message that was met at the given time (PROTOCOL.md Q8).
+func (d *Disseminator) lateAt(met time.Time) time.Time {
+	return met.Add(min(d.cfg.HeartbeatGap*5/4, lateMax))
 }
 
 // announceLate sends digests to all neighbors that no heartbeat has informed about recent messages.
 func (d *Disseminator) announceLate(out []Outcome, now time.Time) []Outcome {
-	if d.news.IsZero() || d.lateAt().After(now) {
+	if d.news.IsZero() || d.lateAt(d.news).After(now) {
 		return out
 	}
 	for _, n := range d.neighbors {
@@ -135,15 +136,17 @@ func (d *Disseminator) describe(now time.Time, n *Neighbor, o *origin) bool {
 const keptMax = 200
 
 // mentionKept announces to n the large messages that are kept for it, which may be too old for digests, until n shows
-// that it has them (PROTOCOL.md Q9).
-func (d *Disseminator) mentionKept(out []Outcome, n *Neighbor, have *digest.List) []Outcome {
+// that it has them. Before that, n has had the time to show it by a digest of its own (PROTOCOL.md Q9).
+func (d *Disseminator) mentionKept(out []Outcome, now time.Time, n *Neighbor, have *digest.List) []Outcome {
 	left := keptMax
 	for _, l := range d.kept {
 		if left == 0 {
 			break
 		}
-		awaited := slices.Contains(l.announcedTo, n) && !slices.Contains(l.owners, n)
-		if awaited && !l.released && l.complete() {
+		if !slices.Contains(l.awaited, n) || !l.complete() {
+			continue
+		}
+		if !d.lateAt(l.came[0]).After(now) && !d.lateAt(l.came[1]).After(now) {
 			out, have = d.mention(out, n, l.id, true, have)
 			left--
 		}

@@ -1,7 +1,6 @@
 package broadcast
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -58,17 +57,49 @@ func TestMessageIsAwaitedWhereItWasAnnouncedAndNotShown(t *testing.T) {
 	if _, ok := w.d.HandleStop(w.near[1], body(t, stop)); !ok {
 		t.Error("a Stop is not understood")
 	}
-	for n := range l.Awaiting {
-		if n != w.near[2] {
-			t.Errorf("%v is awaited, which has shown that it has the message", n.ID)
+	awaited := func(when string, want ...*Neighbor) {
+		t.Helper()
+		if !slices.Equal(l.awaited, want) || l.Awaited() != (len(want) > 0) {
+			t.Errorf("%s: %d neighbors are awaited, want %d", when, len(l.awaited), len(want))
 		}
 	}
-	if !l.Awaited() {
-		t.Error("nobody is awaited")
+	awaited("a digest and a Stop", w.near[1], w.near[2]) // who stops a message may get the rest of it from nobody
+	for n := range l.Expecting {
+		if n != w.near[2] {
+			t.Errorf("%v is expected to request the message", n.ID)
+		}
 	}
+	w.offer(w.near[1], 1, 0)
+	awaited("an offer", w.near[1], w.near[2])
+	w.near[2].Failed = true
 	w.d.LinkDown(w.now, w.near[2])
-	if l.Awaited() {
-		t.Error("a neighbor without a link is awaited")
+	awaited("a neighbor failed", w.near[1], w.near[2])
+	w.d.LinkDown(w.now, w.near[1])
+	awaited("the link to another ended", w.near[2])
+	w.d.LinkUp(w.near[2], w.near[2].ID, testRTT, false)
+	w.digest(w.near[2], digest.Digest{Origin: testOrigin, Top: 1})
+	awaited("the one that failed returned and has it")
+}
+
+func TestMessagesAreKeptForABoundedNumberOfFailedNeighbors(t *testing.T) {
+	w := newWorld(t, 0)
+	l, pieces := w.begun(id(1), 1000)
+	pieces.Add(0, 1000)
+	for i := range failedMax + 10 {
+		n := new(Neighbor)
+		w.d.LinkUp(n, wire.NodeID{1, byte(i)}, testRTT, false)
+		w.d.Announced(l, n)
+		n.Failed = true
+		w.d.LinkDown(w.now, n)
+	}
+	if len(l.awaited) != failedMax || l.awaited[0].ID != (wire.NodeID{1, 10}) {
+		t.Errorf("kept for %d, first %v", len(l.awaited), l.awaited[0].ID)
+	}
+	n := new(Neighbor)
+	w.d.LinkUp(n, wire.NodeID{1, 10}, testRTT, false)
+	w.d.LinkDown(w.now, n)
+	if len(w.d.failed) != failedMax-1 || len(l.awaited) != failedMax-1 {
+		t.Errorf("%d failed neighbors after one returned and left, kept for %d", len(w.d.failed), len(l.awaited))
 	}
 }
 
@@ -207,71 +238,6 @@ func TestNodeWithoutALinkIsNotStopped(t *testing.T) {
 	w.duplicate(&Neighbor{}, 1, nil)
 	if got := len(w.take()); got != 0 {
 		t.Errorf("%d sent", got)
-	}
-}
-
-func TestMessagesWaitForTheFirstLink(t *testing.T) {
-	var q HeldQueue
-	now := time.Unix(0, 0)
-	data := []byte("first")
-	q.Add(now, id(1), data)
-	data[0] = 'F' // the caller owns it
-	q.Add(now, id(2), []byte("second"))
-	if q.Bytes() != 11 || q.Count != 2 {
-		t.Errorf("%d bytes of %d messages", q.Bytes(), q.Count)
-	}
-	got := q.Take(now.Add(heldAge))
-	switch {
-	case len(got) != 2:
-		t.Errorf("len(got) is %d, want 2: %v", len(got), got)
-	case got[0].ID != id(1):
-		t.Errorf("got[0].ID is %v, want %v", got[0].ID, id(1))
-	case string(got[0].Data) != "first":
-		t.Errorf("string(got[0].Data) is %q, want %q", string(got[0].Data), "first")
-	case string(got[1].Data) != "second":
-		t.Errorf("string(got[1].Data) is %q, want %q", string(got[1].Data), "second")
-	}
-	if q.Bytes() != 0 || len(q.Take(now)) != 0 {
-		t.Error("something waits still")
-	}
-}
-
-// PROTOCOL.md D2.
-func TestMessagesDoNotWaitForEver(t *testing.T) {
-	w := newWorld(t, 0)
-	q := &w.d.Held
-	q.Add(w.now, id(1), []byte("old"))
-	q.Add(w.now.Add(10*time.Second), id(2), []byte("new"))
-	if !w.d.Sweep(w.now.Add(heldAge)) || q.Dropped != 0 {
-		t.Errorf("%d dropped at their age", q.Dropped)
-	}
-	if !w.d.Sweep(w.now.Add(heldAge+1)) || q.Dropped != 1 {
-		t.Errorf("%d dropped, want the old one", q.Dropped)
-	}
-	if got := q.Take(w.now.Add(time.Hour)); len(got) != 0 || q.Dropped != 2 {
-		t.Errorf("took %v after an hour, %d dropped", got, q.Dropped)
-	}
-	if w.d.Sweep(w.now.Add(2 * time.Hour)) {
-		t.Error("there is nothing left to sweep")
-	}
-}
-
-// PROTOCOL.md D2.
-func TestMessagesThatWaitAreBounded(t *testing.T) {
-	for _, size := range []int{1, heldBytes / 10} {
-		var q HeldQueue
-		now := time.Unix(0, 0)
-		const count = heldMax + 100
-		for i := range uint64(count) {
-			q.Add(now, id(i), bytes.Repeat([]byte{1}, size))
-		}
-		kept := q.Take(now)
-		if len(kept) > heldMax || len(kept)*size > heldBytes {
-			t.Errorf("%d messages of %d bytes wait", len(kept), size)
-		}
-		if kept[len(kept)-1].ID != id(count-1) || q.Dropped != uint64(count-len(kept)) {
-			t.Errorf("kept up to %v, %d dropped", kept[len(kept)-1].ID, q.Dropped)
-		}
 	}
 }
 

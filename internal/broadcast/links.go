@@ -21,13 +21,20 @@ func (d *Disseminator) LinkUp(n *Neighbor, id wire.NodeID, rtt time.Duration, re
 	*n = Neighbor{ID: id, RTT: rtt, linked: true, remote: remote, slot: slot, Source: n.Source, credit: creditLess, granted: d.passed}
 	d.slots[slot] = n
 	d.neighbors = append(d.neighbors, n)
+	d.failed = slices.DeleteFunc(d.failed, func(failed wire.NodeID) bool { return failed == id })
 	for _, l := range d.kept {
-		l.announcedTo = slices.DeleteFunc(l.announcedTo, func(o *Neighbor) bool { return o == n }) // n has forgotten the announcement
+		if l.forget(id) { // n has forgotten the announcement, but may lack the message
+			d.Announced(l, n)
+		}
 	}
 }
 
+// failedMax is the maximum number of failed neighbors for which large messages are kept.
+const failedMax = 16
+
 // LinkDown ends the exchange of broadcasts with n, and drops its announcements and the requests to it. Origins that had
-// n as a parent choose another neighbor at once. LinkDown does nothing if n has no link.
+// n as a parent choose another neighbor at once. If n has not failed, it gets the large messages that it lacks from its
+// other neighbors. LinkDown does nothing if n has no link.
 func (d *Disseminator) LinkDown(now time.Time, n *Neighbor) {
 	if !n.linked {
 		*n = Neighbor{ID: n.ID, Source: n.Source}
@@ -41,6 +48,15 @@ func (d *Disseminator) LinkDown(now time.Time, n *Neighbor) {
 			o.topFrom = -1
 		}
 		d.forgetPath(now, o, n)
+	}
+	if n.Failed {
+		d.failed = append(d.failed, n.ID)
+	} else {
+		forgetAll(d.kept, n.ID)
+	}
+	if len(d.failed) > failedMax {
+		forgetAll(d.kept, d.failed[0])
+		d.failed = d.failed[1:]
 	}
 	*n = Neighbor{ID: n.ID, Source: n.Source}
 }
@@ -87,7 +103,7 @@ func (d *Disseminator) Next() time.Time {
 		next = timer.Soonest(next, d.missing.heap[0].due)
 	}
 	if !d.news.IsZero() {
-		next = timer.Soonest(next, d.lateAt())
+		next = timer.Soonest(next, d.lateAt(d.news))
 	}
 	for _, n := range d.neighbors {
 		next = timer.Soonest(timer.Soonest(next, n.steerAt), n.soonAt)
@@ -107,7 +123,7 @@ func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ [
 	if len(out) > begin {
 		have = out[len(out)-1].Have
 	}
-	if out = d.mentionKept(out, n, have); len(out) > begin {
+	if out = d.mentionKept(out, now, n, have); len(out) > begin {
 		with = out[begin].Have
 		out = append(out[:begin], out[begin+1:]...)
 	}
@@ -117,7 +133,6 @@ func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ [
 // Sweep drops expired state. It returns false if nothing is left to expire. The core calls it about once per second
 // while it returns true or large messages exist.
 func (d *Disseminator) Sweep(now time.Time) (more bool) {
-	d.Held.sweep(now)
 	d.recent.Forget(now, recentFor*d.cfg.Keep)
 	d.kept = slices.DeleteFunc(d.kept, func(l *Large) bool {
 		if l.released {
@@ -125,7 +140,7 @@ func (d *Disseminator) Sweep(now time.Time) (more bool) {
 		}
 		return l.released
 	})
-	return len(d.Held.messages) > 0 || d.recent.Len() > 0
+	return d.recent.Len() > 0
 }
 
 // forgetLarge drops a message whose bytes are gone.

@@ -98,19 +98,34 @@ func TestNewcomerDuringALargeMessageGetsAnOfferAndNoPieces(t *testing.T) {
 	}
 }
 
-func TestNeighborWhoseLinkBeginsAgainHasForgottenAnnouncements(t *testing.T) {
-	w := newWorld(t, 2)
-	l, pieces := w.begun(id(1), 1000)
-	pieces.Add(0, 1000)
-	w.d.Announced(l, w.near[0])
-	w.d.LinkDown(w.now, w.near[0])
-	w.d.LinkUp(w.near[0], wire.NodeID{1}, testRTT, false)
-	if l.Awaited() {
-		t.Error("it is awaited before it was told again")
-	}
-	w.d.Announced(l, w.near[0])
-	if !l.Awaited() {
-		t.Error("it is not awaited after it was told again")
+// The node may have a session, and so a Neighbor, that it did not have before (PROTOCOL.md F4, Q9).
+func TestNeighborWhoseLinkBeginsAgainIsToldOfWhatItStillLacks(t *testing.T) {
+	for _, again := range []string{"the same session", "another session", "it had the message", "another node"} {
+		w := newWorld(t, 2)
+		l, pieces := w.begun(id(1), 1000)
+		pieces.Add(0, 1000)
+		n, of := w.near[0], w.near[0].ID
+		w.d.Announced(l, n)
+		mentioned := 1
+		switch again {
+		case "another session":
+			n = new(Neighbor)
+		case "it had the message":
+			l.has(n)
+			mentioned = 0
+		case "another node":
+			n, of, mentioned = new(Neighbor), wire.NodeID{99}, 0
+		}
+		w.near[0].Failed = true
+		w.d.LinkDown(w.now, w.near[0])
+		w.d.LinkUp(n, of, testRTT, false)
+		w.now = w.now.Add(time.Minute)
+		if _, have := w.d.Heartbeat(nil, w.now, n); len(digestsIn(have)) != mentioned {
+			t.Errorf("%s: a heartbeat mentions %+v", again, digestsIn(have))
+		}
+		if credit := n.credit > creditLess; credit != (mentioned > 0) {
+			t.Errorf("%s: credit %d", again, n.credit)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ type Neighbor struct {
 	Arrived uint64        // packets of n that arrived in its sessions with this node
 	Missed  uint64        // packets of n that this node requested again
 	Source  seen.Source   // source of messages, whether n is linked or not
+	Failed  bool          // it was taken for dead, so its link ends
 
 	linked bool
 	remote bool // in another zone

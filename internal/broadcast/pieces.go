@@ -30,8 +30,8 @@ func (d *Disseminator) Begin(now time.Time, id wire.MessageID, total uint32, pie
 
 // Announced records that the message is announced to n, which may request it.
 func (d *Disseminator) Announced(l *Large, n *Neighbor) {
-	if l != nil && !slices.Contains(l.announcedTo, n) {
-		l.announcedTo = append(l.announcedTo, n)
+	if l != nil && !slices.Contains(l.awaited, n) {
+		l.awaited = append(l.awaited, n)
 		d.grant(n)
 		n.credit = min(n.credit+rangesMax*triesMax, creditMax)
 	}
@@ -109,6 +109,6 @@ func (d *Disseminator) HandleStop(n *Neighbor, data []byte) (stop wire.MessageID
 		d.Stats.Malformed++
 		return stop, false
 	}
-	d.lookup(stop).shown(n)
+	d.lookup(stop).Shown(n)
 	return stop, true
 }

@@ -59,7 +59,7 @@ func (ds *Broadcasts) largeWanted(now time.Time) int {
 // not.
 func (ds *Broadcasts) largeExpected(now time.Time, a *assembly.Assembly) bool {
 	d := ds.d
-	for n := range LargeOf(a).Awaiting {
+	for n := range LargeOf(a).Expecting {
 		if p := d.peers[n.ID]; p != nil && !p.Swim.Silent(now) {
 			return true
 		}

@@ -46,7 +46,7 @@ func (ds *Broadcasts) Broadcast(now time.Time, data []byte) error {
 	id := d.cfg.IDs.Broadcast()
 	ds.Disseminator.Seen.First(now, &id, nil)
 	if len(d.links) == 0 {
-		ds.Disseminator.Held.Add(now, id, data)
+		ds.Held.Add(now, id, data)
 		ds.SweepLater(now)
 	} else if err := ds.send(now, id, data); err != nil {
 		return err
@@ -185,7 +185,7 @@ func (ds *Broadcasts) flood(now time.Time, kind wire.Kind, id wire.MessageID, de
 // releaseHeld sends the messages that waited for the first link.
 func (ds *Broadcasts) releaseHeld(now time.Time) {
 	d := ds.d
-	for _, h := range ds.Disseminator.Held.Take(now) {
+	for _, h := range ds.Held.Take(now) {
 		if ds.send(now, h.ID, h.Data) != nil {
 			d.drop(stats.DropStoreFull)
 		}
@@ -301,9 +301,10 @@ func (ds *Broadcasts) LinkEnded(now time.Time, p *Peer) {
 		return
 	}
 	p.admitted = false
+	m := ds.d.cfg.Members.Get(p.ID)
+	p.Neighbor.Failed = m != nil && m.State == wire.StateDead
 	ds.Disseminator.LinkDown(now, &p.Neighbor)
 	ds.schedule()
-	p.Deaf = p.Swim.Silent(now)
 	ds.redirect(now, p)
 }
 
@@ -557,9 +558,8 @@ func (ds *Broadcasts) complete(now time.Time, p *Peer, a *assembly.Assembly) {
 	d.cfg.Events.Add(event.Event{Kind: event.Message, Data: data, From: p.ID, ID: a.ID, Size: len(data)})
 }
 
-// Carry offers the large messages in progress at this node on the new link to p. A peer that was silent also gets the
-// messages still kept for repair. If p was a member already when a message arrived, p may have lost the links that
-// announced the message, so the message is announced to p.
+// Carry offers the large messages in progress at this node on the new link to p. If p was a member already when a message
+// arrived, p may have lost the links that announced the message, so the message is announced to p (PROTOCOL.md D5).
 func (ds *Broadcasts) Carry(now time.Time, p *Peer) {
 	d := ds.d
 	if p.Legacy {
@@ -569,16 +569,13 @@ func (ds *Broadcasts) Carry(now time.Time, p *Peer) {
 	for a := range ds.Store.All {
 		switch {
 		case !a.PassedOn || p.Packets.Transfer(a) != nil:
-		case p.Deaf && a.Complete():
-			p.Packets.Begin(now, a, 0)
 		case !a.Complete() || a.Pending > 0:
 			passing := ds.Disseminator.PassOn(LargeOf(a), a.Ours && a.Pending < broadcast.OwnLinks)
 			ds.passTo(now, p, a, &passing)
-		case m != nil && d.cfg.Members.Since(m).Before(a.Began):
+		case m != nil && d.cfg.Members.WasMember(m, a.Began):
 			ds.Disseminator.Announced(LargeOf(a), &p.Neighbor)
 		}
 	}
-	p.Deaf = false
 	d.Sender.Pump(now, p)
 }
 

@@ -10,7 +10,8 @@
 // its caller: what only the caller can do is an outcome (Directs.Perform), or the result of an input.
 //
 // Reading order: delivery.go and peer.go have the state, limits.go the bounds. Then sender.go, path.go, store.go (large messages),
-// backpressure.go, broadcast.go, direct.go and ping.go. new.go makes a Delivery; no other file uses it.
+// held.go (messages that wait for the first link), backpressure.go, broadcast.go, direct.go and ping.go. new.go makes a
+// Delivery; no other file uses it.
 package delivery
 
 import (
@@ -121,6 +122,7 @@ type SmallMessage struct {
 type Broadcasts struct {
 	Disseminator *broadcast.Disseminator // decides who is sent what
 	Store        assembly.Store          // large messages
+	Held         HeldQueue               // this node's messages that wait for its first link
 	Watched      bool                    // each event.Duplicate is wanted
 	Beacons      *beacon.Beacons
 

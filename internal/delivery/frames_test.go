@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/delivery"
+	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/direct"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -306,26 +307,32 @@ func TestNewLinkGetsALargeMessageThatIsOnItsWay(t *testing.T) {
 	}
 }
 
-func TestPeerThatWasSilentGetsTheLargeMessagesThatAreKept(t *testing.T) {
-	w := newWorld(t)
-	w.Link()
-	data := content(100_000)
-	w.broadcast(string(data))
-	w.A.Lose()
-	w.A.Delivery.Unlink(w.Now, w.A.Peer)
-	w.A.Peer.Swim.Heard = w.Now.Add(-time.Hour)
-	w.A.Delivery.Broadcasts.LinkEnded(w.Now, w.A.Peer)
-	if !w.A.Peer.Deaf {
-		t.Fatal("the peer counts as one that heard everything")
-	}
-	w.A.Delivery.Link(w.Now, w.A.Peer)
-	w.A.Delivery.Broadcasts.LinkBegan(w.Now, w.A.Peer)
-	if w.A.Peer.Deaf {
-		t.Error("it counts as silent after it came back")
-	}
-	w.run(5 * time.Second)
-	if got := w.delivered(w.B); len(got) != 1 || got[0] != string(data) {
-		t.Errorf("b delivered %d messages, want one", len(got))
+// PROTOCOL.md F4, D5.
+func TestPeerThatFailedIsToldOfTheLargeMessagesThatItLacks(t *testing.T) {
+	for _, fails := range []bool{true, false} {
+		w := newWorld(t)
+		w.Link()
+		w.broadcast(string(content(100_000)))
+		w.A.Lose()
+		a, p := w.A, w.A.Peer
+		if m := a.AddOther(); fails {
+			a.Members.Fail(w.Now, m, a.Members.Self().ID)
+		}
+		a.Delivery.Unlink(w.Now, p)
+		a.Delivery.Broadcasts.LinkEnded(w.Now, p)
+		w.run(15 * time.Second) // a message that nobody lacks is kept for 10 s
+		if got := a.Delivery.Broadcasts.Store.Len(); got == 1 != fails {
+			t.Fatalf("the peer failed: %v; %d messages are kept", fails, got)
+		}
+		a.Delivery.Link(w.Now, p)
+		a.Delivery.Broadcasts.LinkBegan(w.Now, p)
+		var told digest.Digest
+		if list := a.Delivery.Broadcasts.Digests(w.Now, p); list != nil {
+			list.Next(&told)
+		}
+		if told.Kept != fails {
+			t.Errorf("the peer failed: %v; it is told %+v", fails, told)
+		}
 	}
 }
 

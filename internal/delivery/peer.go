@@ -42,7 +42,6 @@ type Peer struct {
 	NewRun   bool      // the same, and it may be a new run of that node
 	Linked   bool      // there is a link with it
 	admitted bool      // broadcasts and news are exchanged over the link
-	Deaf     bool      // it was silent when its last link ended
 	listed   bool      // it has an open datagram (Sender.unsealed)
 }
 

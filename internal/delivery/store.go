@@ -64,7 +64,8 @@ func (ds *Broadcasts) sweepStore(now time.Time) {
 	for range ds.Store.Sweep(now, promised) {
 		d.drop(stats.DropIncomplete)
 	}
-	if more := ds.Disseminator.Sweep(now); more || ds.Store.Len() > 0 {
+	more := ds.Held.sweep(now)
+	if ds.Disseminator.Sweep(now) || more || ds.Store.Len() > 0 {
 		ds.SweepLater(now)
 	}
 }

@@ -168,6 +168,7 @@ func (c *Core) NextTimeout() time.Time {
 func (c *Core) Stats() stats.Stats {
 	s := c.stats
 	s.AddBroadcast(c.broadcast.Disseminator)
+	s.AddHeld(c.broadcast.Held.Count, c.broadcast.Held.Dropped)
 	s.AddBeacons(&c.broadcast.Beacons.Stats)
 	s.AddPackets(c.delivery.Endpoint.Stats())
 	s.AddPushPull(&c.push.Stats)

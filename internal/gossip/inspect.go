@@ -18,7 +18,7 @@ func (c *Core) NumMembers() int { return c.members.Count() }
 func (c *Core) Holdings() stats.Holdings {
 	waiting, awaited := c.direct.Sender.Len()
 	return stats.Holdings{Tombstones: c.members.CountTombstones(), Peers: len(c.peers), Links: len(c.links), Sessions: c.hs.Sessions(),
-		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: c.joins.Len(), Sends: waiting + awaited, Queued: c.broadcast.Store.Size() + c.broadcast.Disseminator.Held.Bytes()}
+		Timers: c.timers.Len(), Dials: c.hs.dials.Len(), Joins: c.joins.Len(), Sends: waiting + awaited, Queued: c.broadcast.Store.Size() + c.broadcast.Held.Bytes()}
 }
 
 // A Link is a peer with which broadcasts are exchanged, as the components know it. It is read-only, and valid until the

@@ -3,6 +3,7 @@ package gossip
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -152,6 +153,54 @@ func TestMessageIsMentionedUntilTheNeighborHasIt(t *testing.T) {
 	}
 }
 
+// A node that others took for dead, because it received nothing for a while, gets what its neighbors still hold when it
+// returns: they hold it because they told the node of it and the node did not show that it has it.
+func TestNodeThatWasTakenForDeadGetsWhatItsNeighborsHold(t *testing.T) {
+	const late = 4
+	for _, heard := range []bool{false, true} {
+		c := formed(t, 5)
+		n, o := c.nodes[0], c.nodes[late]
+		blocks := []*simnet.Block{c.deafen(late)}
+		if !heard {
+			blocks = append(blocks, c.net.Block([]netip.AddrPort{o.addr}, c.others(late)))
+		}
+		a := c.held(0, 50_000)
+		n.broadcast.Disseminator.Announced(delivery.LargeOf(a), &n.peers[o.cfg.ID].Neighbor)
+		if c.outcome(late, 20*time.Second, nil) == 0 {
+			t.Fatal("the node is not taken for dead")
+		}
+		c.net.RunFor(15 * time.Second) // a message that nobody lacks is kept for 10 s
+		for _, b := range blocks {
+			b.Heal()
+		}
+		if !c.net.RunUntil(time.Minute, func() bool { return o.broadcast.Disseminator.Seen.Has(&a.ID) }) {
+			t.Errorf("the others hear it: %v; the node lacks the message", heard)
+		}
+	}
+}
+
+// A report also covers packets that the peer has given up, so the node keeps the message for the peer (PROTOCOL.md F4).
+func TestReportDoesNotShowThatAMessageArrived(t *testing.T) {
+	c := pair(t)
+	n := c.nodes[0]
+	a, p := c.held(0, 5000), n.links[0]
+	c.net.Adjust(func(l *simnet.Link) { l.Loss = 1 })
+	c.do(0, func(now time.Time) {
+		n.broadcast.Disseminator.Announced(delivery.LargeOf(a), &p.Neighbor)
+		p.Packets.Begin(now, a, 0)
+		n.sender.Pump(now, &p.Peer)
+		if ch := p.Packets.Channel(now); p.Packets.Transfer(a).Whole() {
+			n.broadcast.Confirm(now, &p.Peer, ch, ch.Sent()+1)
+		}
+	})
+	switch l := delivery.LargeOf(a); {
+	case p.Packets.Transfer(a) != nil || !l.Owned():
+		t.Fatal("the transfer has not ended")
+	case !l.Awaited():
+		t.Error("the neighbor is not awaited, which has received nothing")
+	}
+}
+
 func TestMessageThatWaitsForALinkThatEndsGoesAlongAnother(t *testing.T) {
 	for _, known := range []bool{false, true} {
 		c := newCluster(t, 1, gigabit())
@@ -185,10 +234,9 @@ func TestNewLinkGetsAnnouncementsOfWhatPassedBeforeItBegan(t *testing.T) {
 	a := c.held(0, 50_000)
 	p := n.links[0]
 	c.do(0, func(now time.Time) {
-		p.Deaf = false
 		n.broadcast.Carry(now, &p.Peer)
 	})
-	c.net.RunFor(time.Second)
+	c.net.RunFor(5 * time.Second) // heartbeats mention it once a digest of the peer could have come (PROTOCOL.md Q9)
 	for _, o := range c.nodes {
 		if o.cfg.ID == p.ID && !o.broadcast.Disseminator.Seen.Has(&a.ID) {
 			t.Error("the peer does not have the message")

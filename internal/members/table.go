@@ -326,6 +326,12 @@ func (t *Table) Version() uint64 { return t.version }
 // Since returns when a member of this table entered its state.
 func (t *Table) Since(m *Entry) time.Time { return t.epoch.Add(m.since) }
 
+// WasMember reports whether m became a member before the given time: it entered its state before, or it was suspected or
+// taken for dead since, which only its refutation ends.
+func (t *Table) WasMember(m *Entry, before time.Time) bool {
+	return m.State == wire.StateSuspect || m.Refuted > 0 || t.Since(m).Before(before)
+}
+
 // SetState sets the state of a live member to alive or suspect. This increases Version, but it does not change what
 // neighbors compare.
 func (t *Table) SetState(now time.Time, m *Entry, s wire.State) {

@@ -57,6 +57,38 @@ func TestTombstonesExpireByAgeAndNumber(t *testing.T) {
 	}
 }
 
+// A node that was suspected or taken for dead lacks messages that it would have received; one that is new does not.
+func TestNodeWasAMemberWhateverOthersTookItFor(t *testing.T) {
+	refute := func(w *world) {
+		w.take(with(alive(1), func(e *wire.Member) { e.Incarnation, e.Refuted = at(2*time.Second), at(time.Second) }))
+	}
+	for name, is := range map[string]struct {
+		change func(w *world)
+		was    bool // whether it is known to have been a member one second before
+	}{
+		"nothing":   {func(*world) {}, true},
+		"suspected": {func(w *world) { w.SetState(w.now, w.Get(goID(1)), wire.StateSuspect) }, true},
+		"refuted": {func(w *world) {
+			w.SetState(w.now, w.Get(goID(1)), wire.StateSuspect)
+			refute(w)
+			w.SetState(w.now, w.Get(goID(1)), wire.StateAlive)
+		}, true},
+		"returned":       {func(w *world) { w.take(gone(1, wire.StateDead, at(0))); refute(w) }, true},
+		"another joined": {func(w *world) { w.take(gone(1, wire.StateLeft, at(0))); w.take(alive(2)) }, false},
+	} {
+		w := newWorld(t, 1)
+		w.sleep(2 * time.Second)
+		is.change(w)
+		m := w.Get(goID(1))
+		if !m.Live() {
+			m = w.Get(goID(2))
+		}
+		if got := w.WasMember(m, w.now.Add(-time.Second)); got != is.was {
+			t.Errorf("%s: %v, want %v", name, got, is.was)
+		}
+	}
+}
+
 func TestTombstoneOfAMemberThatReturnedIsSkipped(t *testing.T) {
 	w := newWorld(t, 1)
 	w.take(gone(1, wire.StateDead, at(0)))

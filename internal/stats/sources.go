@@ -67,13 +67,18 @@ func (s *Stats) AddLegacy(x *legacy.Stats) {
 	s.Dropped[DropAddress] += x.Address
 }
 
+// AddHeld adds the counters of messages that wait for the first link.
+func (s *Stats) AddHeld(count, dropped uint64) {
+	s.BroadcastsHeld += count
+	s.Dropped[DropHeldOld] += dropped
+}
+
 // AddBroadcast adds the counters of dissemination.
 func (s *Stats) AddBroadcast(d *broadcast.Disseminator) {
 	b := &d.Stats
 	s.Announced, s.Wanted, s.Repaired, s.Prunes, s.Grafts, s.Stripes, s.Stops = b.Announced, b.Requested, b.Repaired, b.Prunes, b.Grafts, b.Stripes, b.Stops
-	s.BroadcastsHeld, s.Origins, s.Parents = d.Held.Count, d.Origins(), d.Parents()
+	s.Origins, s.Parents = d.Origins(), d.Parents()
 	s.Dropped[DropOutrun] = d.Seen.Outrun()
-	s.Dropped[DropHeldOld] += d.Held.Dropped
 	s.Dropped[DropMalformedBody] += b.Malformed
 	s.Dropped[DropUnexpected] += b.Unexpected
 	s.Dropped[DropOversize] += b.Oversize

@@ -1,9 +1,10 @@
-package broadcast
+package delivery
 
 import (
 	"bytes"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/memory"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -56,11 +57,12 @@ func (q *HeldQueue) Take(now time.Time) []Held {
 	return messages
 }
 
-// sweep drops messages that have waited longer than heldAge.
-func (q *HeldQueue) sweep(now time.Time) {
+// sweep drops messages that have waited longer than heldAge. It returns false if none is left.
+func (q *HeldQueue) sweep(now time.Time) (more bool) {
 	for len(q.messages) > 0 && now.Sub(q.messages[0].at) > heldAge {
 		q.drop()
 	}
+	return len(q.messages) > 0
 }
 
 func (q *HeldQueue) drop() {
@@ -68,3 +70,6 @@ func (q *HeldQueue) drop() {
 	q.messages = q.messages[1:]
 	q.Dropped++
 }
+
+// HeldBound returns the maximum memory of a HeldQueue in bytes.
+func HeldBound() int { return heldBytes + heldMax*int(memory.Of[Held]()) }
