@@ -9,6 +9,10 @@ func (s *Set) Missing(origin, from, to uint64, yield func(from, to uint64) bool)
 	w := s.origins[origin]
 	end, open := uint64(0), false // the last counter of the current range
 	for n, left := to, to-from+1; left > 0 && from <= to; n, left = n-1, left-1 {
+		if low := max(from, n&^63); !open && w.hasAll(low, n) {
+			n, left = low, left-(n-low)
+			continue
+		}
 		id := wire.BroadcastID(origin, n)
 		switch met := s.has(w, &id); {
 		case met && open:
@@ -19,22 +23,20 @@ func (s *Set) Missing(origin, from, to uint64, yield func(from, to uint64) bool)
 		case !met && !open:
 			open, end = true, n
 		}
-		if !open && n%64 == 0 { // completely seen blocks are skipped
-			for left > 64 && w.full(n/64-1) {
-				n, left = n-64, left-64
-			}
-		}
 	}
 	if open {
 		yield(from, end)
 	}
 }
 
-// full reports whether all counters of a block have been seen.
-func (w *window) full(block uint64) bool {
+// hasAll reports whether all counters in [from, to], which are in one block of the ring, have been seen. It returns false for
+// other blocks.
+func (w *window) hasAll(from, to uint64) bool {
 	if w == nil || w.words == nil {
 		return false
 	}
+	block := to / 64
 	inRing := block >= w.begin && block <= w.top/64 && w.top/64-block < uint64(len(w.words))
-	return inRing && w.words[block%uint64(len(w.words))] == ^uint64(0)
+	all := ^uint64(0) >> (63 - to%64) &^ (1<<(from%64) - 1)
+	return inRing && w.words[block%uint64(len(w.words))]&all == all
 }
