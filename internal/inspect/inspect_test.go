@@ -2,7 +2,9 @@ package inspect
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,12 +18,25 @@ import (
 
 func TestHistoryKeepsTheLastEvents(t *testing.T) {
 	var h history
-	for i := range status.HistoryMax + 3 {
-		h.add(status.Event{Size: i})
+	if got := h.list(); got != nil {
+		t.Errorf("%d events before the first", len(got))
 	}
-	got := h.list()
-	if len(got) != status.HistoryMax || got[0].Size != 3 || got[len(got)-1].Size != status.HistoryMax+2 {
-		t.Errorf("%d events from %d to %d", len(got), got[0].Size, got[len(got)-1].Size)
+	var want []status.Event
+	for i := range status.HistoryMax + 3 {
+		e := status.Event{At: time.Unix(int64(i), 0), Kind: status.Joined, Node: status.Node{ID: strconv.Itoa(i), Name: "n", Zone: "z"}}
+		switch i % 5 {
+		case 1:
+			e.Kind, e.By = status.Suspected, status.Node{ID: "by"}
+		case 2:
+			e.Kind, e.Heard = status.MemberDied, time.Unix(1, 0)
+		case 3:
+			e.Kind, e.DeafSince = status.MemberDied, time.Unix(2, 0)
+		}
+		want = append(want, e)
+		h.add(e)
+	}
+	if got := h.list(); !reflect.DeepEqual(got, want[3:]) {
+		t.Errorf("%d events, want the last %d: %v", len(got), status.HistoryMax, got)
 	}
 }
 

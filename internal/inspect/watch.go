@@ -125,20 +125,41 @@ func (w *Watcher) send(e status.Event) {
 
 // history holds the last member events.
 type history struct {
-	ring []status.Event
+	ring []past
 	next int // where the next event goes once the ring is full
 }
 
+// past is a member event. Most events have only the fields that are stored here.
+type past struct {
+	at   time.Time
+	kind status.Kind
+	node status.Node
+	full *status.Event // nil if the event has no other fields
+}
+
 func (h *history) add(e status.Event) {
+	p := past{at: e.At, kind: e.Kind, node: e.Node}
+	if e.By != (status.Node{}) || !e.Heard.IsZero() || !e.DeafSince.IsZero() {
+		full := e // so that only such an event is allocated
+		p.full = &full
+	}
 	if len(h.ring) < status.HistoryMax {
-		h.ring = append(h.ring, e)
+		h.ring = append(h.ring, p)
 		return
 	}
-	h.ring[h.next] = e
+	h.ring[h.next] = p
 	h.next = (h.next + 1) % len(h.ring)
 }
 
 // list returns a copy of the events, the oldest first.
 func (h *history) list() []status.Event {
-	return append(append([]status.Event(nil), h.ring[h.next:]...), h.ring[:h.next]...)
+	var events []status.Event
+	for i := range h.ring {
+		if p := &h.ring[(h.next+i)%len(h.ring)]; p.full != nil {
+			events = append(events, *p.full)
+		} else {
+			events = append(events, status.Event{At: p.at, Kind: p.kind, Node: p.node})
+		}
+	}
+	return events
 }
