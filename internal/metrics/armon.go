@@ -27,6 +27,12 @@ type (
 // Default returns the Metrics of the process.
 func Default() *Metrics { return metrics.Default() }
 
+// initial discards all metrics.
+var initial = metrics.Default()
+
+// Discarded reports whether the process has not created its Metrics yet.
+func Discarded() bool { return metrics.Default() == initial }
+
 // NewGlobal creates the Metrics of the process.
 func NewGlobal(c *Config, sink MetricSink) (*Metrics, error) { return metrics.NewGlobal(c, sink) }
 

@@ -48,23 +48,27 @@ type Sink interface {
 // Publisher remembers the values published last. A sink may be the application's own and may block, so the loop only
 // offers figures, and a goroutine of the Publisher publishes them.
 type Publisher struct {
-	offered chan Figures
-	own     Sink // nil means the sink of the process
-	labels  []metrics.Label
-	last    []uint64            // value of each counter, in the order of counters
-	beacons map[string]uint64   // number of propagation times published of each zone
-	names   map[string][]string // the keys published so far, split into parts
+	offered   chan Figures
+	own       Sink        // nil means the sink of the process
+	discarded func() bool // metrics.Discarded
+	labels    []metrics.Label
+	last      []uint64            // value of each counter, in the order of counters
+	beacons   map[string]uint64   // number of propagation times published of each zone
+	names     map[string][]string // the keys published so far, split into parts
 }
 
 // New returns a Publisher to own, or if own is nil to the sink that the process has at the time of publication
 // (metrics.NewGlobal). Every metric has the given labels.
 func New(own Sink, labels []metrics.Label) *Publisher {
-	return &Publisher{offered: make(chan Figures, 1), own: own, labels: slices.Clip(labels), names: make(map[string][]string), beacons: make(map[string]uint64)}
+	return &Publisher{offered: make(chan Figures, 1), own: own, discarded: metrics.Discarded, labels: slices.Clip(labels), names: make(map[string][]string), beacons: make(map[string]uint64)}
 }
 
-// Offer passes figures on for publication. If the previous figures have not been taken yet, it drops f; the next
-// figures then contain the whole difference. It never blocks.
+// Offer passes figures on for publication. It drops f if the previous figures have not been taken yet, or if there is
+// no sink; the next figures then contain the whole difference. It never blocks.
 func (p *Publisher) Offer(f Figures) {
+	if p.own == nil && p.discarded() {
+		return
+	}
 	select {
 	case p.offered <- f:
 	default:

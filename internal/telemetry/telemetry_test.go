@@ -56,6 +56,20 @@ func TestDifferencesAndGaugesArePublished(t *testing.T) {
 	}
 }
 
+func TestFiguresWithoutASinkAreDropped(t *testing.T) {
+	for _, c := range []struct {
+		own       Sink
+		discarded bool
+		want      int
+	}{{nil, true, 0}, {nil, false, 1}, {metrics.NewInmemSink(time.Hour, time.Hour), true, 1}} {
+		p := New(c.own, nil)
+		p.discarded = func() bool { return c.discarded }
+		if p.Offer(Figures{}); len(p.offered) != c.want {
+			t.Errorf("own sink %v, discarded %v: %d figures offered, want %d", c.own != nil, c.discarded, len(p.offered), c.want)
+		}
+	}
+}
+
 func TestSinkOfOnesOwnTakesTheFiguresInsteadOfTheProcess(t *testing.T) {
 	global, own := metrics.NewInmemSink(time.Hour, 24*time.Hour), metrics.NewInmemSink(time.Hour, 24*time.Hour)
 	if _, err := metrics.NewGlobal(metrics.DefaultConfig(""), global); err != nil {
