@@ -3,6 +3,8 @@ package addrbook
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 func at(port int) netip.AddrPort {
@@ -17,11 +19,15 @@ func TestMemberGoesBeforeWhatACallSaid(t *testing.T) {
 	b.Hint(at(1), "told")
 	b.Hint(at(2), "told")
 	b.Hint(at(2), "")
-	b.SetMembers(map[netip.AddrPort]string{at(1): "member"})
+	b.SetMember(at(1), wire.NodeID{1}, "member")
 	if got := b.Name(at(1)) + " " + b.Name(at(2)); got != "member told" {
 		t.Error(got)
 	}
-	b.SetMembers(nil)
+	b.RemoveMember(at(1), wire.NodeID{2})
+	if got := b.Name(at(1)); got != "member" {
+		t.Errorf("after another member left the address: %q", got)
+	}
+	b.RemoveMember(at(1), wire.NodeID{1})
 	if got := b.Name(at(1)); got != "told" {
 		t.Error(got)
 	}

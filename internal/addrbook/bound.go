@@ -6,9 +6,9 @@ import (
 	"github.com/gwyh-go/gwyh/internal/memory"
 )
 
-// Bound returns the maximum memory of a Book in bytes if there are at most members members, while one map replaces another
-// one. Names of members are part of the member table, and names of calls have at most 255 bytes.
+// Bound returns the maximum memory of a Book in bytes if there are at most members members. Names of members are part of
+// the member table, and names of calls have at most 255 bytes.
 func Bound(members int) int {
-	entry := func(n int) int { return memory.Map(n, memory.Of[netip.AddrPort](), memory.Of[string]()) }
-	return 2*entry(members) + entry(HintsMax) + HintsMax*255
+	addr := memory.Of[netip.AddrPort]()
+	return memory.Map(members, addr, memory.Of[member]()) + memory.Map(HintsMax, addr, memory.Of[string]()) + HintsMax*255
 }

@@ -8,6 +8,7 @@ import (
 const (
 	answersVain   = 2                      // after so many answered rounds, a table that is no larger is not requested again
 	pause         = 500 * time.Millisecond // between comparisons that heartbeats cause
+	crowdedPause  = 10 * time.Second       // the same while this node takes in no new members that others bring
 	calm          = 250 * time.Millisecond // a table unchanged for this time should be equal to the neighbors' tables
 	mismatchesMax = 2                      // consecutive heartbeats with another root that cause a comparison anyway
 	againFirst    = 2 * time.Second        // until two tables that still differ are compared again; doubles each time,

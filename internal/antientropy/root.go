@@ -23,7 +23,11 @@ func (c *Comparer) HandleRoot(out []Outcome, now time.Time, p *Peer, t *members.
 	}
 	p.round.mismatches++
 	settled := now.Sub(t.ChangedAt()) >= calm || p.round.mismatches >= mismatchesMax
-	if settled && now.Sub(c.began) >= pause {
+	wait := pause
+	if t.Crowded() { // crowded tables differ all the time, because each took in other members
+		wait = crowdedPause
+	}
+	if settled && now.Sub(c.began) >= wait {
 		out = c.Begin(out, now, p, t, room)
 	}
 	return out, false

@@ -52,8 +52,22 @@ func TestDifferenceOfAChangingTableIsComparedWhenItStays(t *testing.T) {
 // PROTOCOL.md Y7.
 func TestHeartbeatsCauseAComparisonAtMostEveryHalfSecond(t *testing.T) {
 	w := newWorld(t, seq(0, 50), seq(0, 49))
-	begun := 0
-	for range 100 {
+	if begun := w.compareFor(2 * time.Second); begun != 4 {
+		t.Errorf("%d comparisons in 2 s, want 4", begun)
+	}
+}
+
+// PROTOCOL.md Y7. The tables of nodes that others fill with invented members are never equal.
+func TestCrowdedTableIsComparedAtMostEveryTenSeconds(t *testing.T) {
+	w := newWorld(t, seq(0, 87_500), seq(0, 49))
+	if begun := w.compareFor(20 * time.Second); begun != 2 {
+		t.Errorf("%d comparisons in 20 s, want 2", begun)
+	}
+}
+
+// compareFor makes node a hear another root every 20 ms, and returns the number of comparisons that it begins.
+func (w *world) compareFor(d time.Duration) (begun int) {
+	for range d / (20 * time.Millisecond) {
 		w.a.End()
 		root := w.a.theirRoot()
 		if out, _ := w.a.HandleRoot(nil, w.now, &w.a.Peer, &w.a.Table, root, room); len(out) > 0 {
@@ -61,9 +75,7 @@ func TestHeartbeatsCauseAComparisonAtMostEveryHalfSecond(t *testing.T) {
 		}
 		w.now = w.now.Add(20 * time.Millisecond)
 	}
-	if begun != 4 {
-		t.Errorf("%d comparisons in 2 s, want 4", begun)
-	}
+	return begun
 }
 
 // One node refuses a member that the other has: they stop comparing, and try again after increasing pauses

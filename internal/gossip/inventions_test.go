@@ -83,3 +83,35 @@ func TestInventionsOfAMemberTakeABoundedPartOfMemory(t *testing.T) {
 	}
 	runtime.KeepAlive(n)
 }
+
+// An insider that fills the table with members that do not exist keeps no node out, and gets no further comparisons for it.
+func TestTableFullOfInventedMembersKeepsNobodyOut(t *testing.T) {
+	c := newCluster(t, 1, lan())
+	c.tweak = func(_ int, cfg *Config) { cfg.Memory.Members = 512 << 10 }
+	c.add(3)
+	c.form(2 * time.Second)
+	c.net.RunFor(3 * time.Second)
+	c.do(0, func(now time.Time) { c.handInvented(now, 3000, 0) })
+	full := c.nodes[0].members.Count()
+	if full > 1500 || !c.nodes[0].members.Crowded() {
+		t.Fatalf("%d members do not fill the table", full)
+	}
+	c.add(2)
+	c.join(3, 0)
+	c.join(4, 3)
+	c.net.RunFor(20 * time.Second)
+	for i, n := range c.nodes[3:] {
+		if len(n.links) == 0 {
+			t.Errorf("node %d has no link", i+3)
+		}
+		for _, p := range n.links {
+			for k, o := range c.nodes {
+				if o.cfg.ID == p.ID && o.members.Named(n.cfg.Name) == nil {
+					t.Errorf("node %d does not know node %d, with which it has a link", k, i+3)
+				}
+			}
+		}
+	}
+	c.broadcast(0, "of a node with a full table", 5*time.Second)
+	c.broadcast(4, "of a newcomer", 5*time.Second)
+}

@@ -225,7 +225,7 @@ func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 		m.moved = uint32(now.Unix())
 	}
 	m.Incarnation = e.Incarnation
-	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted, m.From = e.Addr, e.Versions, t.zoneOf(e), e.Named, e.Refuted, e.From
+	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted, m.From = e.Addr, e.Versions, t.zones.zoneOf(e), e.Named, e.Refuted, e.From
 	m.noteDeparture()
 	t.setMeta(m, bytes.Clone(e.Meta))
 	switch {

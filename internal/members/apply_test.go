@@ -190,10 +190,10 @@ func TestMembersOfAZoneShareItsName(t *testing.T) {
 	}
 	w.take(inZone(1))
 	e := inZone(2)
-	if n := testing.AllocsPerRun(100, func() { w.zoneOf(e) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { w.zones.zoneOf(e) }); n != 0 {
 		t.Errorf("%v allocations for a zone that is known", n)
 	}
-	if z := w.zoneOf(alive(3)); z.Valid {
+	if z := w.zones.zoneOf(alive(3)); z.Valid {
 		t.Errorf("zone %v of a node without one", z)
 	}
 }

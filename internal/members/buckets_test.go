@@ -172,3 +172,38 @@ func TestRankOfAMemberIsComputedOnce(t *testing.T) {
 		same(t, "computations", computed[m.ID], 1)
 	}
 }
+
+// PROTOCOL.md M3.
+func TestLastEighthOfTheTableIsForNodesThatBringTheirOwnEntry(t *testing.T) {
+	const meta, budget = 512, 100 * (EntryBytes + 600)
+	table := NewTable(start, Config{Self: memberFor(0), MetaMax: meta, Budget: budget})
+	w := &world{t: t, Table: &table, now: start}
+	entry := func(i int) *wire.Member {
+		return with(alive(i), func(e *wire.Member) { e.Meta = make([]byte, meta) })
+	}
+	var by Source
+	for i := 1; i <= 1000; i++ { // members that do not exist
+		if e := entry(i); w.Refusal(e).Err == nil && w.Ration(w.now, e.ID, &by) {
+			w.take(e)
+		}
+	}
+	if n := w.Bytes(); n < budget/8*7 || n > budget/8*7+EntryBytes+600 || !w.Crowded() {
+		t.Errorf("invented members take %d of %d bytes, crowded: %t", n, budget, w.Crowded())
+	}
+	if !w.Ration(w.now, goID(1), &by) {
+		t.Error("a member may not change any more")
+	}
+	own := 0
+	for i := 2001; w.Refusal(entry(i)).Err == nil; i++ {
+		w.take(entry(i))
+		own++
+	}
+	if own < 10 {
+		t.Errorf("%d nodes had room that brought their own entries", own)
+	}
+	many := newWorld(t)
+	for i := 1; !many.Crowded() && i <= Max; i++ {
+		many.SetAlive(many.now, with(alive(i), func(e *wire.Member) { e.ID[13] = byte(i >> 16) }), Claim{Granted: true})
+	}
+	same(t, "members of a crowded table", many.Count(), 87_500)
+}

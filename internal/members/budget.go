@@ -32,15 +32,21 @@ func (t *Table) hasRoom(m *Entry, e *wire.Member) bool {
 }
 
 // Ration reports whether a peer may bring an alive entry of another node. Entries of new members and of live ones have
-// separate limits. Refusals are counted in Rationed.
+// separate limits. New ones do not get the last eighth of the table. Refusals are counted in Rationed.
 func (t *Table) Ration(now time.Time, id wire.NodeID, by *Source) bool {
-	b := &by.brought
+	b, full := &by.brought, t.Crowded()
 	if t.IsLive(id) {
-		b = &by.changed
+		b, full = &by.changed, false
 	}
-	if b.Take(now, BringRate) {
+	if !full && b.Take(now, BringRate) {
 		return true
 	}
 	t.Rationed++
 	return false
+}
+
+// Crowded reports whether the rest of the table is left to nodes that bring their own entry, which takes a session.
+// Otherwise one member could fill the table with members that do not exist, and no node could join any more.
+func (t *Table) Crowded() bool {
+	return t.Count() >= Max-Max/8 || t.bytes >= t.cfg.Budget-t.cfg.Budget/8
 }

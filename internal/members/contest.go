@@ -32,9 +32,9 @@ func newContests() contests {
 }
 
 // noteContender remembers the claim of a new run of holder.
-func (t *Table) noteContender(e *wire.Member, holder *Entry) {
+func (c *contests) noteContender(t *Table, e *wire.Member, holder *Entry) {
 	if len(e.Meta) <= contenderMetaMax {
-		t.contests.contenders.Set(holder.Name, t.MemberOf(e))
+		c.contenders.Set(holder.Name, t.MemberOf(e))
 	}
 }
 

@@ -5,5 +5,5 @@
 // has failed. It returns what an entry changes, and the caller acts on that.
 //
 // Reading order: entry.go, table.go, new.go, self.go, apply.go, contest.go, names.go, budget.go, tombstones.go, news.go,
-// rank.go, hash.go, then for comparisons compare.go and buckets.go. base.go is for simulations.
+// changes.go, rank.go, hash.go, then for comparisons compare.go and buckets.go. base.go is for simulations.
 package members

@@ -54,7 +54,7 @@ func (t *Table) Claim(now time.Time, e *wire.Member, replaces func(holder *Entry
 
 // contest remembers the claim of a new run of holder, and decides whether to find out now which of the two runs.
 func (t *Table) contest(now time.Time, e *wire.Member, holder *Entry) Claim {
-	t.noteContender(e, holder)
+	t.contests.noteContender(t, e, holder)
 	if t.contests.inConflict(now, holder.Name) || !holder.isSettled(now) { // holder has answered lately, or the address proves nothing
 		return Claim{Holder: holder}
 	}

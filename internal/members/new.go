@@ -18,7 +18,7 @@ func NewTable(now time.Time, cfg Config) Table {
 	t := Table{
 		byID: make(map[wire.NodeID]*Entry), byName: make(map[string]*Entry), reserved: make(map[string]*Entry),
 		epoch: now, rank: unranked, cfg: cfg, base: cfg.Base,
-		zones: quota.NewMap[string, string](zonesMax), contests: newContests(),
+		zones: zoneNames{quota.NewMap[string, string](zonesMax)}, contests: newContests(),
 	}
 	if cfg.Base != nil {
 		t.epoch = cfg.Base.epoch
@@ -28,12 +28,12 @@ func NewTable(now time.Time, cfg Config) Table {
 	if cfg.Rand != nil {
 		t.salt = cfg.Rand.Uint64()
 	}
-	t.introduce(now, cfg.Self)
+	introduce(now, &t, cfg.Self)
 	return t
 }
 
-// introduce adds this node's own entry. If the shared base contains it, the base determines its incarnation.
-func (t *Table) introduce(now time.Time, self Member) {
+// introduce adds this node's own entry to t. If the shared base contains it, the base determines its incarnation.
+func introduce(now time.Time, t *Table, self Member) {
 	incarnation := uint64(now.UnixMilli())
 	if t.self = t.Get(self.ID); t.self != nil {
 		incarnation = t.self.Incarnation

@@ -36,14 +36,15 @@ type Table struct {
 	rank       func(wire.NodeID) float64
 
 	cfg      Config
-	epoch    time.Time                 // entries count their times from it, to take less memory
-	self     *Entry                    // this node
-	zones    quota.Map[string, string] // zone names by name, so that entries share the strings
-	contests contests                  // claims of the names of live members
-	searches quota.Bucket              // limits searches of all members for an address
+	epoch    time.Time // entries count their times from it, to take less memory
+	self     *Entry    // this node
+	zones    zoneNames
+	contests contests     // claims of the names of live members
+	searches quota.Bucket // limits searches of all members for an address
 
 	version   uint64    // counts changes of the live members
 	changedAt time.Time // time of the last NoteChange
+	changed   changeLog
 
 	base   *Base              // further live entries, shared with other tables; nil outside simulations
 	hidden map[int32]struct{} // rows of base that are outdated or were copied to byID
@@ -198,6 +199,7 @@ func (t *Table) Draw(rng *rand.Rand) *Entry {
 func (t *Table) Add(m *Entry) {
 	m.place, m.rank = int32(len(t.live)), t.rank(m.ID)
 	t.live = append(t.live, m)
+	t.changed.note(m)
 	t.index(m)
 	t.byName[m.Name] = m
 	delete(t.reserved, m.Name)
@@ -236,6 +238,7 @@ func (t *Table) unlist(m *Entry) {
 		delete(t.byName, m.Name)
 	}
 	m.place = -1
+	t.changed.note(m)
 }
 
 // Forget removes the live entry m without leaving a tombstone.
@@ -253,6 +256,7 @@ func (t *Table) SetIncarnation(m *Entry, incarnation uint64) {
 // reseal computes the digest of an entry that has changed, and updates the hashes that include it.
 func (t *Table) reseal(m *Entry) {
 	before := m.digest
+	t.changed.note(m)
 	if m.digest = t.sealer.digest(m); !m.Live() || m.digest == before {
 		return
 	}
@@ -332,11 +336,32 @@ func (t *Table) WasMember(m *Entry, before time.Time) bool {
 	return m.State == wire.StateSuspect || m.Refuted > 0 || t.Since(m).Before(before)
 }
 
+// Changed yields the entries that may have changed since the last call, in the order of their changes and some of them more
+// than once. An entry that is not live is a member no more. The first call yields all live members. There is one reader,
+// which calls Changed soon after each input, so that the list stays short.
+func (t *Table) Changed(yield func(*Entry)) {
+	if t.changed.read {
+		t.changed.take(yield)
+		return
+	}
+	t.changed.read = true
+	for m := range t.Each {
+		yield(m)
+	}
+}
+
+// SetRTT changes the round-trip time of a member, which is not part of its entry: Version stays the same.
+func (t *Table) SetRTT(m *Entry, rtt time.Duration) {
+	m.RTT = rtt
+	t.changed.note(m)
+}
+
 // SetState sets the state of a live member to alive or suspect. This increases Version, but it does not change what
 // neighbors compare.
 func (t *Table) SetState(now time.Time, m *Entry, s wire.State) {
 	t.setState(m, s)
 	m.since = now.Sub(t.epoch)
+	t.changed.note(m)
 	t.version++
 }
 
@@ -358,19 +383,22 @@ func (t *Table) own(i int32) *Entry {
 
 // MemberOf returns an alive entry as a Member, which does not reference the input.
 func (t *Table) MemberOf(e *wire.Member) Member {
-	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: t.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
+	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: t.zones.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
 		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted, From: e.From}
 }
 
+// zoneNames holds the names of zones, so that entries share the strings.
+type zoneNames struct{ names quota.Map[string, string] }
+
 // zoneOf returns the zone of an alive entry. Entries of one zone share the string of its name.
-func (t *Table) zoneOf(e *wire.Member) wire.Zone {
+func (z *zoneNames) zoneOf(e *wire.Member) wire.Zone {
 	if !e.HasZone {
 		return wire.Zone{}
 	}
-	name, ok := t.zones.Get(string(e.ZoneName))
+	name, ok := z.names.Get(string(e.ZoneName))
 	if !ok {
 		name = string(e.ZoneName)
-		t.zones.Set(name, name)
+		z.names.Set(name, name)
 	}
 	return wire.Zone{Name: name, Valid: true}
 }

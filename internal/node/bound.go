@@ -8,6 +8,6 @@ import (
 // SnapshotBound returns the maximum memory in bytes of what readers see of at most members members, while one snapshot
 // replaces another one. member is what one N takes.
 func SnapshotBound[N any](members, member int) int {
-	id := memory.Of[wire.NodeID]()
-	return members*member + 2*memory.Map(members, id, memory.Of[entry[N]]()) + 2*members*int(memory.Of[N]())
+	known := memory.Map(members, memory.Of[wire.NodeID](), memory.Of[*entry[N]]()) + memory.List(members, memory.Of[*entry[N]]())
+	return members*(member+int(memory.Of[entry[N]]())) + known + 2*(members+pageSize)*int(memory.Of[N]())
 }

@@ -15,11 +15,7 @@ import (
 func (n *Node[N]) unsent(to netip.AddrPort) bool { return n.loop.carrier.Unsent(to) }
 
 // update brings the snapshot and the names of the members up to date. Only the loop may call it.
-func (n *Node[N]) update(now time.Time) {
-	if n.snapshots.update(now, n.loop.core) && n.names != nil {
-		n.names.SetMembers(addressNames(n.loop.core))
-	}
-}
+func (n *Node[N]) update(now time.Time) { n.snapshots.update(now, n.loop.core) }
 
 // handleEvents updates the snapshot and passes on the core's events.
 func (n *Node[N]) handleEvents(now time.Time, events []event.Event) {

@@ -7,9 +7,9 @@
 // application, the transport and the configuration, and documents what each method promises.
 //
 // To read it: node.go assembles the parts; loop.go is the loop and the calls into it; events.go handles the core's
-// events; snapshot.go is what readers see; join.go, knock.go and rejoin.go are Joins; send.go is messages to one
-// node; application.go and questions.go are the application's callbacks, poll.go its broadcasts; status.go is what an
-// operator sees, and sending.go warns of write errors.
+// events; snapshot.go and pages.go are what readers see; join.go, knock.go and rejoin.go are Joins; send.go is messages
+// to one node; application.go and questions.go are the application's callbacks, poll.go its broadcasts; status.go is what
+// an operator sees, and sending.go warns of write errors.
 package node
 
 import (
@@ -17,6 +17,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,7 +121,7 @@ func (n *Node[N]) assemble() {
 	n.end = end
 	n.keys.loop = n.loop
 	at := &addresses{port: c.Port, names: n.names}
-	n.snapshots = snapshots[N]{convert: c.Convert, joined: n.puller.Newcomers.Add, known: make(map[wire.NodeID]entry[N]),
+	n.snapshots = snapshots[N]{convert: c.Convert, joined: n.puller.Newcomers.Add, names: n.names, known: make(map[wire.NodeID]*entry[N]),
 		turned: func(now time.Time, m *gossip.Member) { n.watch.Turned(now, n.loop.core, m) }}
 	n.asker = asker[N]{loop: n.loop, app: &c.Application, convert: c.Convert, deliver: n.deliverEvents}
 	n.rejoin = rejoin{loop: n.loop, addresses: at, life: life, timeout: c.Timeout}
@@ -211,10 +212,13 @@ func (n *Node[N]) Ping(name, address string) (time.Duration, error) {
 }
 
 // Members returns all live members, this node last. The caller owns the slice.
-func (n *Node[N]) Members() []N { return append([]N(nil), n.snapshots.current.Load().nodes...) }
+func (n *Node[N]) Members() []N {
+	snap := n.snapshots.current.Load()
+	return slices.AppendSeq(make([]N, 0, snap.len()), snap.each)
+}
 
 // NumMembers returns the number of Members.
-func (n *Node[N]) NumMembers() int { return len(n.snapshots.current.Load().nodes) }
+func (n *Node[N]) NumMembers() int { return n.snapshots.current.Load().len() }
 
 // Self returns this node as other nodes know it.
 func (n *Node[N]) Self() N { return n.snapshots.current.Load().self }

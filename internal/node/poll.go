@@ -62,7 +62,7 @@ func (n *Node[N]) repeatPolled(to wire.NodeID, msg []byte) error {
 func (n *Node[N]) chosen(newcomer wire.NodeID) bool {
 	snap := n.snapshots.current.Load()
 	return pull.Chosen(n.config.ID(snap.self), newcomer, func(yield func(wire.NodeID) bool) {
-		for _, m := range snap.nodes {
+		for m := range snap.each {
 			if !yield(n.config.ID(m)) {
 				return
 			}

@@ -5,79 +5,112 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/addrbook"
 	"github.com/gwyh-go/gwyh/internal/gossip"
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // A snapshot is the state of the cluster that readers see. It is immutable.
 type snapshot[N any] struct {
 	self        N
+	member      bool   // self is a live member
 	incarnation uint64 // of self
-	nodes       []N    // this node is last, as in a memberlist cluster of two
+	others      [][]N  // the other live members
+	count       int    // of others
 	links       int
 }
 
-// snapshots makes the snapshots of one node. Any goroutine may read current; the loop owns the other fields.
+// len returns the number of live members.
+func (s *snapshot[N]) len() int {
+	if s.member {
+		return s.count + 1
+	}
+	return s.count
+}
+
+// each yields the live members, this node last, as in a memberlist cluster of two.
+func (s *snapshot[N]) each(yield func(N) bool) {
+	for _, page := range s.others {
+		for _, n := range page {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+	if s.member {
+		yield(s.self)
+	}
+}
+
+// An observable is what snapshots show: a core.
+type observable interface {
+	Self() gossip.Member
+	Table() *members.Table
+	Links() int
+	Distances() uint64 // the number of changes of round-trip times
+}
+
+// snapshots makes the snapshots of one node. The cost of each depends on the number of members that have changed. Any
+// goroutine may read current; the loop owns the other fields.
 type snapshots[N any] struct {
 	current   atomic.Pointer[snapshot[N]]
 	convert   func(*gossip.Member) N
 	joined    func(now time.Time, id wire.NodeID)   // called for each new member
 	turned    func(now time.Time, m *gossip.Member) // called when a member becomes suspected, or is no longer suspected
-	known     map[wire.NodeID]entry[N]
-	version   uint64 // Version of the member table in current
-	distances uint64 // core.Distances in current
+	names     *addrbook.Book                        // follows the members; may be nil
+	known     map[wire.NodeID]*entry[N]             // the live members
+	order     []*entry[N]                           // the others, in the order of nodes
+	nodes     pages[N]                              // the others
+	version   uint64                                // Version of the member table in current
+	distances uint64                                // core.Distances in current
 }
 
 // An entry is a member as convert made it, with the fields whose change requires a new conversion.
 type entry[N any] struct {
-	node        N
-	incarnation uint64
-	state       wire.State
-	rtt         time.Duration
+	node   N
+	place  int      // index in order; -1 for this node
+	digest [16]byte // of what its entry says
+	state  wire.State
+	rtt    time.Duration
+	addr   netip.AddrPort
 }
 
-// update replaces the snapshot if members or links have changed. It reports whether members have changed.
-func (s *snapshots[N]) update(now time.Time, core *gossip.Core) bool {
+// update replaces the snapshot if members or links have changed.
+func (s *snapshots[N]) update(now time.Time, core observable) {
 	old, links := s.current.Load(), core.Links()
-	if old == nil || core.Table().Version() != s.version {
-		s.version = core.Table().Version()
-		s.rebuild(now, core)
-		return true
-	}
-	if old.links != links {
+	switch {
+	case old == nil || core.Table().Version() != s.version:
+		s.renew(now, core)
+	case old.links != links:
 		renewed := *old
 		renewed.links = links
 		s.current.Store(&renewed)
 	}
-	return false
 }
 
 // updateDistances replaces the snapshot if round-trip times have changed. They change constantly, so it is called
 // only once per second.
-func (s *snapshots[N]) updateDistances(now time.Time, core *gossip.Core) {
-	if d := core.Distances(); d != s.distances {
-		s.distances = d
-		s.rebuild(now, core)
+func (s *snapshots[N]) updateDistances(now time.Time, core observable) {
+	if core.Distances() != s.distances {
+		s.renew(now, core)
 	}
 }
 
-// rebuild makes a new snapshot. Members that have not changed keep their N.
-func (s *snapshots[N]) rebuild(now time.Time, core *gossip.Core) {
-	self, at := core.Self(), -1
-	snap := &snapshot[N]{links: core.Links(), incarnation: self.Incarnation, nodes: make([]N, 0, len(s.known)+1)}
-	core.Members(func(m *gossip.Member) {
-		if m.ID == self.ID {
-			at = len(snap.nodes)
+// renew makes a new snapshot. Members that have not changed keep their N.
+func (s *snapshots[N]) renew(now time.Time, core observable) {
+	s.version, s.distances = core.Table().Version(), core.Distances()
+	self := core.Self()
+	core.Table().Changed(func(m *members.Entry) {
+		if m.Live() {
+			s.set(now, m, m.ID == self.ID)
+		} else {
+			s.remove(m.ID)
 		}
-		snap.nodes = append(snap.nodes, s.node(now, m))
 	})
-	if last := len(snap.nodes) - 1; at >= 0 {
-		snap.nodes[at], snap.nodes[last] = snap.nodes[last], snap.nodes[at]
-	}
-	if len(s.known) > len(snap.nodes) {
-		s.forget(core, len(snap.nodes))
-	}
-	if own, ok := s.known[self.ID]; ok {
+	own := s.known[self.ID]
+	snap := &snapshot[N]{member: own != nil, incarnation: self.Incarnation, others: s.nodes.share(), count: s.nodes.count, links: core.Links()}
+	if own != nil {
 		snap.self = own.node
 	} else {
 		snap.self = s.convert(&self)
@@ -85,40 +118,66 @@ func (s *snapshots[N]) rebuild(now time.Time, core *gossip.Core) {
 	s.current.Store(snap)
 }
 
-// node returns the N of a member. It makes a new N if the member has changed.
-func (s *snapshots[N]) node(now time.Time, m *gossip.Member) N {
-	e, ok := s.known[m.ID]
-	if ok && e.current(m) {
-		return e.node
-	}
+// set adds a member, or makes a new N if the member has changed.
+func (s *snapshots[N]) set(now time.Time, m *members.Entry, self bool) {
+	e := s.known[m.ID]
 	switch {
-	case !ok:
+	case e == nil:
 		s.joined(now, m.ID)
+	case e.current(m):
+		return
 	case e.state != m.State:
-		s.turned(now, m)
+		s.turned(now, &m.Member)
 	}
-	e = entry[N]{s.convert(m), m.Incarnation, m.State, m.RTT}
+	node := s.convert(&m.Member)
+	switch {
+	case e != nil && e.place >= 0:
+		s.nodes.set(e.place, node)
+	case e == nil && self:
+		e = &entry[N]{place: -1}
+	case e == nil:
+		e = &entry[N]{place: len(s.order)}
+		s.order = append(s.order, e)
+		s.nodes.push(node)
+	}
+	if s.names != nil {
+		if e.addr != m.Addr {
+			s.names.RemoveMember(plain(e.addr), m.ID)
+		}
+		s.names.SetMember(plain(m.Addr), m.ID, m.Name)
+	}
+	e.node, e.digest, e.state, e.rtt, e.addr = node, m.Digest(), m.State, m.RTT, m.Addr
 	s.known[m.ID] = e
-	return e.node
 }
 
 // current reports whether the entry matches the member's present state.
-func (e *entry[N]) current(m *gossip.Member) bool {
-	return e.incarnation == m.Incarnation && e.state == m.State && e.rtt == m.RTT
+func (e *entry[N]) current(m *members.Entry) bool {
+	return e.digest == m.Digest() && e.state == m.State && e.rtt == m.RTT
 }
 
-// forget drops the entries of nodes that are no longer members.
-func (s *snapshots[N]) forget(core *gossip.Core, members int) {
-	known := make(map[wire.NodeID]entry[N], members)
-	core.Members(func(m *gossip.Member) { known[m.ID] = s.known[m.ID] })
-	s.known = known
+// remove removes a node that is no longer a member.
+func (s *snapshots[N]) remove(id wire.NodeID) {
+	e := s.known[id]
+	if e == nil {
+		return
+	}
+	delete(s.known, id)
+	if s.names != nil {
+		s.names.RemoveMember(plain(e.addr), id)
+	}
+	if e.place < 0 {
+		return
+	}
+	last := len(s.order) - 1
+	if moved := s.order[last]; moved != e {
+		moved.place = e.place
+		s.order[e.place] = moved
+		s.nodes.set(e.place, moved.node)
+	}
+	s.order[last] = nil
+	s.order = s.order[:last]
+	s.nodes.pop()
 }
 
-// addressNames returns the names of the members by address.
-func addressNames(core *gossip.Core) map[netip.AddrPort]string {
-	names := make(map[netip.AddrPort]string)
-	core.Members(func(m *gossip.Member) {
-		names[netip.AddrPortFrom(m.Addr.Addr().Unmap(), m.Addr.Port())] = m.Name
-	})
-	return names
-}
+// plain returns an address as transports name it.
+func plain(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

@@ -177,7 +177,7 @@ func (o *Overlay) Forget(id wire.NodeID) { delete(o.avoided, id) }
 // has changed by a fifth, so that choices are stable.
 func (o *Overlay) Measured(m *members.Entry, rtt time.Duration) {
 	if differs(rtt, m.RTT) {
-		m.RTT = rtt
+		o.members.SetRTT(m, rtt)
 		o.changes++
 	}
 }
