@@ -57,7 +57,7 @@ func TestPagesThatWereSharedDoNotChange(t *testing.T) {
 
 // An observed is a table of members and the snapshots that show it.
 type observed struct {
-	t     *testing.T
+	t     testing.TB
 	table members.Table
 	links int
 	far   uint64
@@ -74,10 +74,10 @@ func (o *observed) Links() int            { return o.links }
 func (o *observed) Distances() uint64     { return o.far }
 
 func observedID(i int) wire.NodeID {
-	return wire.NodeID{0: byte(i >> 8), 1: byte(i), 6: 0x80, 8: 0x80}
+	return wire.NodeID{0: byte(i >> 16), 1: byte(i >> 8), 2: byte(i), 6: 0x80, 8: 0x80}
 }
 
-func newObserved(t *testing.T) *observed {
+func newObserved(t testing.TB) *observed {
 	o := &observed{t: t, now: time.Unix(1e9, 0)}
 	o.table = members.NewTable(o.now, members.Config{MetaMax: 512, Self: members.Member{ID: observedID(0), Name: "self", Addr: observedAddr(0)}})
 	o.snapshots = snapshots[string]{known: map[wire.NodeID]*entry[string]{}, names: new(addrbook.Book),
@@ -92,7 +92,7 @@ func newObserved(t *testing.T) *observed {
 }
 
 func observedAddr(i int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 6969)
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 6969)
 }
 
 func (o *observed) alive(i int, incarnation uint64, meta string) *members.Entry {
@@ -204,5 +204,23 @@ func TestSnapshotConvertsWhatHasChanged(t *testing.T) {
 	o.update(o.now, o)
 	if after = o.current.Load(); after.links != 3 || before.links != 0 {
 		t.Errorf("%d links, and %d before", after.links, before.links)
+	}
+}
+
+func BenchmarkSnapshotOfOneChange(b *testing.B) {
+	for _, n := range []int{1000, 10_000, 100_000 - 1} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			o := newObserved(b)
+			for i := range n {
+				o.alive(i+1, 1, "")
+			}
+			o.update(o.now, o)
+			incarnation := uint64(1)
+			for b.Loop() {
+				incarnation++
+				o.alive(1+int(incarnation)%n, incarnation, "")
+				o.update(o.now, o)
+			}
+		})
 	}
 }
