@@ -10,7 +10,7 @@
 // its caller: what only the caller can do is an outcome (Directs.Perform), or the result of an input.
 //
 // Reading order: delivery.go and peer.go have the state, limits.go the bounds. Then sender.go, path.go, store.go (large messages),
-// held.go (messages that wait for the first link), backpressure.go, broadcast.go, direct.go and ping.go. new.go makes a
+// held.go (messages that wait for the first link), backpressure.go, broadcast.go, links.go, direct.go and ping.go. new.go makes a
 // Delivery; no other file uses it.
 package delivery
 
@@ -169,16 +169,6 @@ func (d *Delivery) Remove(p *Peer) { delete(d.peers, p.ID) }
 // Peer returns the peer with an id, or nil.
 func (d *Delivery) Peer(id wire.NodeID) *Peer { return d.peers[id] }
 
-// Links returns the links over which broadcasts and news are exchanged, in the order in which that began. The caller must
-// not change the slice.
-func (d *Delivery) Links() []*Peer { return d.links }
-
-// Link begins a link with p. The caller then calls Admit, and again when p has become a member.
-func (d *Delivery) Link(now time.Time, p *Peer) {
-	p.Linked = true
-	p.Packets.SetLinked(now, true)
-}
-
 // isStranger reports whether a node is not a member and was none before: it is kept out, or has not introduced itself. The
 // last messages of a member that leaves arrive after its departure.
 func (d *Delivery) isStranger(id wire.NodeID) bool { return d.cfg.Members.Get(id) == nil }
@@ -209,18 +199,6 @@ func isOfLinks(m *wire.Message) bool {
 		return true
 	}
 	return false
-}
-
-// Unlink ends the link with p. The caller then notifies Broadcasts with LinkEnded.
-func (d *Delivery) Unlink(now time.Time, p *Peer) {
-	p.Linked = false
-	d.removeLink(p)
-	p.Packets.SetLinked(now, false)
-}
-
-// removeLink removes p from the links over which broadcasts and news are exchanged.
-func (d *Delivery) removeLink(p *Peer) {
-	d.links = slices.DeleteFunc(d.links, func(o *Peer) bool { return o == p })
 }
 
 // PeerAt returns the peer that is a live member at an address and has a session, or nil. Among several it returns the one
