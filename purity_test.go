@@ -19,7 +19,7 @@ const module = "github.com/gwyh-go/gwyh"
 
 // purePackages contain the protocol. Time, randomness and datagrams are arguments in them (docs/DESIGN.md, "Pure
 // packages"), so that a simulation can control all three. A package that does not exist has no files.
-var purePackages = []string{"antientropy", "arena", "assembly", "beacon", "bridge", "broadcast", "delivery", "digest", "direct", "entries", "event", "exchange", "gossip", "handshake", "joining", "legacy", "liveness", "logbook", "members", "memory", "outbox", "outcome", "overlay", "pacing", "peer", "peers", "ping", "pmtu", "pushpull", "quota", "rangeset", "report", "seen", "selection", "session", "stats", "swim", "timer", "timestamp", "trace", "wire"}
+var purePackages = []string{"antientropy", "arena", "assembly", "beacon", "bridge", "broadcast", "delivery", "digest", "direct", "entries", "event", "exchange", "gossip", "handshake", "joining", "legacy", "liveness", "logbook", "members", "memory", "nodeid", "outbox", "outcome", "overlay", "pacing", "peer", "peers", "ping", "pmtu", "pushpull", "quota", "rangeset", "report", "seen", "selection", "session", "stats", "swim", "timer", "timestamp", "trace", "wire"}
 
 // rootFiles are the Go files of the API without tests (docs/DESIGN.md, "Packages").
 var rootFiles = []string{"broadcast_queue.go", "config.go", "delegate.go", "gwyh.go", "net.go", "security.go", "util.go", "zone.go"}

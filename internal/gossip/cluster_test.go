@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -174,15 +176,17 @@ func testAddr(i int) netip.AddrPort {
 // config returns the LAN preset without encryption in the boxes.
 func (c *cluster) config(i int) Config {
 	random := c.net.Reader(uint64(c.made))
+	// What else a node draws does not depend on how many bytes its id takes.
+	ids := io.MultiReader(io.LimitReader(random, 16), c.net.Reader(3<<33+uint64(c.made)))
+	id, secret, err := nodeid.New(ids, nodeid.NoAgreement)
 	c.made++
-	id, secret, err := NewID(random)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	cfg := Config{ID: id, Secret: secret, Name: fmt.Sprintf("node-%d", i), Advertise: testAddr(i), MetaMax: 512,
 		Keys: []handshake.Key{handshake.NewKey([]byte("insecure"), "")}, AllowLegacy: true,
 		Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: 65_507,
-		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: random}
+		Suite: session.Null, Agreement: nodeid.NoAgreement, Rand: random}
 	if c.tweak != nil {
 		c.tweak(i, &cfg)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/memory"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/swim"
@@ -21,7 +22,7 @@ type Member = members.Member
 // Config is the configuration of a core. The caller has checked it.
 type Config struct {
 	ID        wire.NodeID    // version 8, new for each run, see NewID
-	Secret    wire.NodeID    // the secret of ID; without it, other nodes learn of a departure late
+	Secret    *nodeid.Secret // the secret of ID
 	Name      string         // 1 to 255 bytes, unique in the cluster
 	Zone      wire.Zone      // invalid: the node has no zone
 	Advertise netip.AddrPort // where other nodes reach this node
@@ -84,13 +85,10 @@ type Config struct {
 	// among them at once. Only simulations set it.
 	Base *members.Base
 
-	Suite     session.Suite       // seals boxes
-	Agreement handshake.Agreement // how handshakes agree on a secret; nil for X25519
-	Rand      io.Reader           // keys, nonces, ids
+	Suite     session.Suite    // seals boxes
+	Agreement nodeid.Agreement // how handshakes agree on a secret; nil for X25519
+	Rand      io.Reader        // keys, nonces, ids
 }
-
-// NewID draws a node id and its secret (PROTOCOL.md N1).
-func NewID(random io.Reader) (id, secret wire.NodeID, err error) { return members.NewID(random) }
 
 // metaUsual is the default limit of the metadata size, in bytes.
 const metaUsual = 512

@@ -19,6 +19,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/gwyh01"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/overlay"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -308,14 +309,14 @@ func (w *world) core(i int) *gossip.Core {
 	w.t.Helper()
 	random := w.net.Reader(w.made)
 	w.made++
-	id, secret, err := gossip.NewID(random)
+	id, secret, err := nodeid.New(random, nodeid.NoAgreement)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	cfg := gossip.Config{ID: id, Secret: secret, Name: fmt.Sprintf("node-%d", i), Advertise: goldenAddr(i), MetaMax: 512,
 		Keys: []handshake.Key{handshake.NewKey([]byte("insecure"), "")}, AllowLegacy: true,
 		Subscriptions: 5, Heartbeat: time.Second, DatagramSize: 1400, DatagramTaken: 65_507,
-		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: random}
+		Suite: session.Null, Agreement: nodeid.NoAgreement, Rand: random}
 	if w.tweak != nil {
 		w.tweak(i, &cfg)
 	}
@@ -357,7 +358,7 @@ func (w *world) restart(i int) {
 // model starts a node of gwyh 0.1.
 func (w *world) model(i int) {
 	m := gwyh01.New(w.net.Now(), gwyh01.Config{Addr: modelAddr(i), Keys: []string{"insecure"},
-		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: w.net.Reader(1<<32 + uint64(i))})
+		Suite: session.Null, Agreement: nodeid.NoAgreement, Rand: w.net.Reader(1<<32 + uint64(i))})
 	w.models = append(w.models, m)
 	w.net.Add(simnet.HostConfig{Addr: modelAddr(i), Name: fmt.Sprintf("model-%d", i)}, m)
 }

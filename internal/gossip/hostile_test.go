@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/blake2b"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -74,7 +75,7 @@ func TestGoIDWithoutABlockNeverBecomesAMember(t *testing.T) {
 	c.add(2)
 	c.form(time.Second)
 	random := c.net.Reader(99)
-	id, _, err := NewID(random)
+	id, _, err := nodeid.New(random, nodeid.NoAgreement)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +166,7 @@ func TestHonestNodeJoinsDuringAFloodOfForgedHellos(t *testing.T) {
 	c.add(2)
 	victim := c.nodes[0]
 	rng := rand.New(rand.NewPCG(3, 4))
-	id, _, _ := NewID(c.net.Reader(7))
+	id, _, _ := nodeid.New(c.net.Reader(7), nodeid.NoAgreement)
 	var flood func()
 	flood = func() {
 		h := wire.Handshake{ID: wire.HandshakeID{byte(rng.Uint32()), byte(rng.Uint32())}, Step: wire.StepHello, Timestamp: c.net.HostNow(victim.addr).UTC()}

@@ -365,8 +365,10 @@ func TestForgedDeathOrDepartureTakesNobodyOut(t *testing.T) {
 		{"dead", false, func(c *cluster, e *wire.Member) { e.State, e.From = wire.StateDead, c.nodes[insider].cfg.ID }},
 		{"dead, as the receiver found", false, func(c *cluster, e *wire.Member) { e.State, e.From = wire.StateDead, c.nodes[1].cfg.ID }},
 		{"dead, of the next incarnation", false, func(_ *cluster, e *wire.Member) { e.State, e.Incarnation = wire.StateDead, e.Incarnation+1 }},
-		{"left", false, func(_ *cluster, e *wire.Member) { e.State, e.From = wire.StateLeft, wire.NodeID{} }},
-		{"left, with its id as the proof", false, func(_ *cluster, e *wire.Member) { e.State, e.From = wire.StateLeft, e.ID }},
+		{"left", false, func(_ *cluster, e *wire.Member) { e.State, e.Proof = wire.StateLeft, wire.Proof{} }},
+		{"left, with its id as the proof", false, func(_ *cluster, e *wire.Member) {
+			e.State, e.Proof = wire.StateLeft, wire.Proof(append(e.ID[:], e.ID[:]...))
+		}},
 		{"left, with the proof of its departure before", true, func(_ *cluster, e *wire.Member) { e.State = wire.StateLeft }},
 	} {
 		c := newCluster(t, 1, lan())

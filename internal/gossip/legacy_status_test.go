@@ -11,6 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gwyh01"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/legacy"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/pushpull"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -374,7 +375,7 @@ func TestOwnRequestsThatComeBackAreNotAnswered(t *testing.T) {
 // addModel adds a model of a gwyh 0.1 node to the network.
 func (c *cluster) addModel(n byte, seeds ...netip.AddrPort) *gwyh01.Node {
 	m := gwyh01.New(c.net.Now(), gwyh01.Config{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 8, n}), 9), Keys: []string{"insecure"},
-		Seeds: seeds, Suite: session.Null, Agreement: handshake.NoAgreement, Rand: c.net.Reader(300 + uint64(n))})
+		Seeds: seeds, Suite: session.Null, Agreement: nodeid.NoAgreement, Rand: c.net.Reader(300 + uint64(n))})
 	c.net.Add(simnet.HostConfig{Addr: m.Addr(), Name: fmt.Sprintf("model-%d", n)}, m)
 	return m
 }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -22,7 +23,7 @@ func TestMemberTakesAtMost360Bytes(t *testing.T) {
 	for i := range members {
 		name := fmt.Sprintf("member-%05d", i)
 		names += len(name)
-		id, _, err := NewID(c.net.Reader(uint64(i + 1)))
+		id, _, err := nodeid.New(c.net.Reader(uint64(i+1)), nodeid.NoAgreement)
 		if err != nil {
 			t.Fatal(err)
 		}

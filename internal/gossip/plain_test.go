@@ -5,17 +5,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // PROTOCOL.md N1.
 func TestNodeIDIsARandomUUIDOfVersion8(t *testing.T) {
-	a, _, err := NewID(rand.Reader)
+	a, _, err := nodeid.New(rand.Reader, nodeid.X25519)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _, err := NewID(rand.Reader)
+	b, _, err := nodeid.New(rand.Reader, nodeid.X25519)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func (h *handshakes) rejected(now time.Time, o *handshake.Outcome) {
 		return // the peer has got what this node sent since: it needed the handshake no more
 	}
 	h.Stats().Reject(o.From.Remote, r)
-	c.report.Rejected(now, o.From.Remote, r)
+	c.report.Rejected(now, o.From.Remote, o.Peer, r)
 }
 
 // handleBox opens a box and handles its messages.

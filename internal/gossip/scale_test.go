@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 )
 
 // strangers returns a table of members that are not in the network.
 func (c *cluster) strangers(n int) *members.Base {
 	list := make([]Member, n)
 	for i := range list {
-		id, _, err := NewID(c.net.Reader(1<<40 + uint64(i)))
+		id, _, err := nodeid.New(c.net.Reader(1<<40+uint64(i)), nodeid.NoAgreement)
 		if err != nil {
 			c.t.Fatal(err)
 		}

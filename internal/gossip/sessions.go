@@ -17,7 +17,7 @@ func newHandshakes(c *Core) handshakes {
 	cfg := &c.cfg
 	return handshakes{core: c, dials: joining.NewDials(), Table: peers.New(peers.Config{Suite: cfg.Suite, Datagram: cfg.DatagramSize,
 		Endpoint: c.delivery.Endpoint, IDs: &c.ids, Out: &c.out, Timers: &c.timers, RNG: c.rng, Handshake: handshake.Config{
-			Node: cfg.ID, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
+			Node: cfg.ID, Secret: cfg.Secret, Zone: cfg.Zone, Name: cfg.Name, Advertise: cfg.Advertise, MaxDatagram: uint32(cfg.DatagramTaken),
 			Heartbeat: cfg.Heartbeat, Agreement: cfg.Agreement, Incarnation: c.members.Self().Incarnation,
 			Keys: cfg.Keys, Labeled: cfg.Labeled, AllowLegacy: cfg.AllowLegacy, Capabilities: c.push.Config.Capabilities(),
 			ReplyToAdvertised: cfg.AnswerAdvertised, Unsent: cfg.Unsent, Versions: &cfg.Versions, Rand: cfg.Rand,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -13,9 +14,9 @@ import (
 func startFormed(c *cluster, n int) *members.Base {
 	c.t.Helper()
 	var all []Member
-	secrets := make([]wire.NodeID, n)
+	secrets := make([]*nodeid.Secret, n)
 	for i := range n {
-		id, secret, err := NewID(c.net.Reader(uint64(1000 + i)))
+		id, secret, err := nodeid.New(c.net.Reader(uint64(1000+i)), nodeid.NoAgreement)
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -5,14 +5,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // An initiation is a handshake that the node started, from its Hello to the GoTeam.
 type initiation struct {
 	stamp  time.Time
-	secret handshake.Secret
+	secret nodeid.PrivateKey
 	met    *peer // the peer that the GoTeam will install; nil before an Ohai
 	asks   bool  // a StartSubscription follows the GoTeam
 }
@@ -39,7 +39,7 @@ func (n *Node) sayHello(now time.Time, to netip.AddrPort, asks bool) {
 	n.say(now, to, 0, &h)
 }
 
-func (n *Node) keyPair() (handshake.Secret, [32]byte) {
+func (n *Node) keyPair() (nodeid.PrivateKey, [32]byte) {
 	var random [32]byte
 	n.fill(random[:])
 	return n.cfg.Agreement(&random)

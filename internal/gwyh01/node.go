@@ -12,7 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -47,8 +47,8 @@ type Config struct {
 	Window        time.Duration // maximum difference of a timestamp; zero: 60 ms, as in the original
 	Subscriptions int           // zero: 5
 
-	Suite     session.Suite       // nil: NaCl
-	Agreement handshake.Agreement // nil: X25519
+	Suite     session.Suite    // nil: NaCl
+	Agreement nodeid.Agreement // nil: X25519
 	Rand      io.Reader
 
 	// ChooseAfter returns the pause between news of a peer and the choice of subscriptions. Nil means a random pause
@@ -131,7 +131,7 @@ func New(now time.Time, cfg Config) *Node {
 		cfg.Suite = session.NaCl
 	}
 	if cfg.Agreement == nil {
-		cfg.Agreement = handshake.X25519
+		cfg.Agreement = nodeid.X25519
 	}
 	n := &Node{
 		cfg: cfg, routes: make(map[netip.AddrPort]*route), inits: make(map[wire.HandshakeID]*initiation),

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -24,7 +24,7 @@ func cluster(t *testing.T, count int, change func(i int, c *Config)) (*simnet.Ne
 	var nodes []*Node
 	for i := range count {
 		c := Config{Addr: testAddr(i), Keys: []string{"insecure"}, Seeds: []netip.AddrPort{testAddr(0)},
-			Suite: session.Null, Agreement: handshake.NoAgreement, Rand: net.Reader(uint64(i))}
+			Suite: session.Null, Agreement: nodeid.NoAgreement, Rand: net.Reader(uint64(i))}
 		if change != nil {
 			change(i, &c)
 		}
@@ -76,7 +76,7 @@ func TestModelThatIsStartedAnewIsNotGreetedByThoseThatKnewItsAddress(t *testing.
 	addr := nodes[1].Addr()
 	net.Crash(addr)
 	again := New(net.Now(), Config{Addr: addr, Keys: []string{"insecure"}, Seeds: []netip.AddrPort{nodes[0].Addr()},
-		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: net.Reader(9)})
+		Suite: session.Null, Agreement: nodeid.NoAgreement, Rand: net.Reader(9)})
 	net.Restart(addr, again)
 	net.RunFor(10 * time.Minute)
 	if again.Stats().Ready {
@@ -129,7 +129,7 @@ type stranger struct {
 
 // shakes returns the key of a handshake if the model answers a Hello in time, otherwise nil.
 func (s *stranger) shakes(within time.Duration) *[32]byte {
-	secret, public := handshake.NoAgreement(&[32]byte{1, 2, 3})
+	secret, public := nodeid.NoAgreement(&[32]byte{1, 2, 3})
 	h := wire.Handshake{ID: wire.HandshakeID{byte(s.seq), 1}, Step: wire.StepHello, PublicKey: public, Timestamp: s.now}
 	h.Hmacs = []wire.Hmac{{Sum: s.key.hmac(make([]byte, 69), s.now), Message: make([]byte, 69)}}
 	s.send(&h)
@@ -181,7 +181,7 @@ func TestNaksKeepAModelFromShakingHands(t *testing.T) {
 	}{{12, window}, {24, 3 * time.Hour}} {
 		t.Run(fmt.Sprintf("%d Naks, %v", x.naks, x.within), func(t *testing.T) {
 			now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-			model := New(now, Config{Addr: testAddr(0), Keys: []string{"insecure"}, Suite: session.Null, Agreement: handshake.NoAgreement, Rand: &counter{}})
+			model := New(now, Config{Addr: testAddr(0), Keys: []string{"insecure"}, Suite: session.Null, Agreement: nodeid.NoAgreement, Rand: &counter{}})
 			s := &stranger{t: t, model: model, from: testAddr(9), now: now, key: newKey("insecure")}
 			box := s.shakes(time.Second)
 			if box == nil {
@@ -220,7 +220,7 @@ func (s *stranger) hellosTo(to netip.AddrPort, end time.Time) (at []time.Time) {
 func TestModelGreetsNewNodesWhenTheNewsHasStopped(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	const pause = 2 * time.Second
-	model := New(now, Config{Addr: testAddr(0), Keys: []string{"insecure"}, Suite: session.Null, Agreement: handshake.NoAgreement, Rand: &counter{},
+	model := New(now, Config{Addr: testAddr(0), Keys: []string{"insecure"}, Suite: session.Null, Agreement: nodeid.NoAgreement, Rand: &counter{},
 		ChooseAfter: func(wire.NodeID) time.Duration { return pause }})
 	s := &stranger{t: t, model: model, from: testAddr(9), now: now, key: newKey("insecure")}
 	box := s.shakes(100 * time.Millisecond)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -101,7 +101,7 @@ type probe struct {
 	id     wire.NodeID
 	addr   netip.AddrPort
 	keys   []key
-	secret handshake.Secret
+	secret nodeid.PrivateKey
 	ids    map[wire.MessageID]bool // of its messages
 
 	asks   []time.Duration    // since the start: when the live node sent the probe its own StartSubscriptions
@@ -134,7 +134,7 @@ func newStage(t *testing.T, trs ...*transcript) *stage {
 	for _, tr := range trs {
 		p := &probe{stage: s, tr: tr, id: wire.NodeID(unhex(tr.ProbeID)), addr: netip.MustParseAddrPort(tr.ProbeAddr),
 			ids: make(map[wire.MessageID]bool), ohais: make(map[wire.HandshakeID]wire.Handshake)}
-		p.secret, _ = handshake.X25519((*[32]byte)(unhex(tr.Secret)))
+		p.secret, _ = nodeid.X25519((*[32]byte)(unhex(tr.Secret)))
 		for _, psk := range tr.ProbePSK {
 			p.keys = append(p.keys, newKey(psk))
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -50,8 +51,9 @@ func (h *idle) work(now time.Time, out []Outcome) {
 }
 
 func benchNode(n int) *idle {
+	own := selfOf(n, nodeid.X25519)
 	return &idle{
-		Endpoint: New(Config{Node: goID(n), Keys: []Key{NewKey([]byte("secret"), "")}, AllowLegacy: true, Rand: newSeeded(uint64(n))}),
+		Endpoint: New(Config{Node: own.Node, Secret: own.Secret, Keys: []Key{NewKey([]byte("secret"), "")}, AllowLegacy: true, Rand: newSeeded(uint64(n))}),
 		identity: make([]byte, 600),
 	}
 }
@@ -74,6 +76,7 @@ func BenchmarkHandshake(b *testing.B) {
 		b.Run(side, func(b *testing.B) {
 			one := benchNode(1)
 			two := benchNode(2)
+			first, second := goID(1), goID(2)
 			var buf []byte
 			now := epoch
 			b.ReportAllocs()
@@ -89,15 +92,15 @@ func BenchmarkHandshake(b *testing.B) {
 				one.timeout(now)
 				two.timeout(now)
 				measure("initiator")
-				one.initiate(now, wire.Path{Remote: address(2)}, goID(2), now.Add(time.Second))
+				one.initiate(now, wire.Path{Remote: address(2)}, second, now.Add(time.Second))
 				measure("responder")
-				buf = pass(b, now, one, goID(1), two, wire.Path{Remote: address(1)}, buf)
+				buf = pass(b, now, one, first, two, wire.Path{Remote: address(1)}, buf)
 				measure("initiator")
-				buf = pass(b, now, two, goID(2), one, wire.Path{Remote: address(2)}, buf)
+				buf = pass(b, now, two, second, one, wire.Path{Remote: address(2)}, buf)
 				measure("responder")
-				buf = pass(b, now, one, goID(1), two, wire.Path{Remote: address(1)}, buf)
+				buf = pass(b, now, one, first, two, wire.Path{Remote: address(1)}, buf)
 				measure("initiator")
-				one.Confirm(now, one.last.ID, goID(2))
+				one.Confirm(now, one.last.ID, second)
 				b.StartTimer()
 			}
 			if two.packets != b.N {

@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/wire"
 	"golang.org/x/crypto/blake2b"
+
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // A binding ties a block to the parts of its packet that the Hmac of part 1 does not cover (PROTOCOL.md X3). The
@@ -25,8 +26,9 @@ func helloBinding(node wire.NodeID, h *wire.Handshake, block []byte) binding {
 	return b.finish(block)
 }
 
-// ohaiBinding returns the binding of an Ohai with the block, which node sends in answer to the Hello.
-func ohaiBinding(hello *binding, node wire.NodeID, h *wire.Handshake, block []byte) binding {
+// ohaiBinding returns the binding of an Ohai with the block, which node sends in answer to the Hello. Only node and the
+// sender of the Hello know shared, the secret of the Hello's key and the key of the id of node. It is zero after a legacy Hello.
+func ohaiBinding(hello *binding, node wire.NodeID, h *wire.Handshake, shared *[32]byte, block []byte) binding {
 	b := bind("gwyh/1 ohai")
 	b.Write(hello[:])
 	b.Write(node[:])
@@ -34,6 +36,7 @@ func ohaiBinding(hello *binding, node wire.NodeID, h *wire.Handshake, block []by
 	b.Write(appendZone(nil, h.Zone))
 	b.Write(binary.BigEndian.AppendUint16(nil, uint16(len(h.Challenge))))
 	b.Write(h.Challenge[:])
+	b.Write(shared[:])
 	return b.finish(block)
 }
 

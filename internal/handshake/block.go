@@ -7,6 +7,8 @@ import (
 	"math"
 	"net/netip"
 	"time"
+
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 )
 
 // The extension block is at the start of the message of every Hmac that a Go node sends (PROTOCOL.md X1).
@@ -15,7 +17,7 @@ import (
 //	 0  8  magic "gwyh-ext"        8  1  version = 1      9  1  role: 1 Hello, 2 Ohai     10  2  length of the block with its tail
 //	12  4  capabilities (bits)    16  8  incarnation     24  4  largest datagram taken   28  4  heartbeat interval, ms
 //	32 32  binding                64  .. tail of TLVs (u8 type, u16 length): 1 name, 2 advertised address, 3 versions,
-//	                                4 cookie, of a Hello
+//	                                4 cookie, of a Hello; 5 claim to the node id, of an Ohai
 const (
 	blockMagic   = "gwyh-ext"
 	blockVersion = 1
@@ -28,6 +30,7 @@ const (
 	tlvAddr    = 2
 	tlvVersion = 3
 	tlvCookie  = 4
+	tlvClaim   = 5
 )
 
 // A role is the kind of packet that a block is for, so a block of one kind is not accepted in the other.
@@ -48,8 +51,9 @@ type Block struct {
 	Name         string        // omitted if longer than 64 bytes
 	Advertise    netip.AddrPort
 	HasVersions  bool
-	Versions     [6]byte // of the protocols, as in the alive entry; zero unless HasVersions
-	cookie       cookie  // omitted if zero
+	Versions     [6]byte      // of the protocols, as in the alive entry; zero unless HasVersions
+	cookie       cookie       // omitted if zero
+	claim        nodeid.Claim // omitted if zero
 }
 
 // append appends the block with a zero binding, which setBinding overwrites.
@@ -85,6 +89,10 @@ func (k *Block) appendTail(b []byte) []byte {
 	if k.cookie != (cookie{}) {
 		b = append(b, tlvCookie, 0, byte(len(k.cookie)))
 		b = append(b, k.cookie[:]...)
+	}
+	if k.claim != (nodeid.Claim{}) {
+		b = append(b, tlvClaim, 0, byte(len(k.claim)))
+		b = append(b, k.claim[:]...)
 	}
 	return b
 }
@@ -158,6 +166,8 @@ func (k *Block) parseTLV(kind byte, value []byte) {
 		k.Advertise = netip.AddrPortFrom(ip.Unmap(), binary.BigEndian.Uint16(value[len(value)-2:]))
 	case kind == tlvVersion && len(value) == len(k.Versions):
 		k.HasVersions, k.Versions = true, [6]byte(value)
+	case kind == tlvClaim && len(value) == len(k.claim):
+		copy(k.claim[:], value)
 	}
 }
 

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/wire"
 	"golang.org/x/crypto/blake2b"
+
+	"github.com/gwyh-go/gwyh/internal/nodeid"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // PROTOCOL.md X1.
@@ -167,8 +169,10 @@ func TestBindingsCoverWhatTheProtocolSays(t *testing.T) {
 	m = append(m, 0xFF, 0xFF)
 	m = append(m, 0, 69)
 	m = append(m, ohai.Challenge[:]...)
+	shared := [32]byte{11, 31: 12}
+	m = append(m, shared[:]...)
 	m = append(m, block[8:32]...)
-	if got := ohaiBinding(&heard, node, &ohai, block); got != blake2b.Sum256(m) {
+	if got := ohaiBinding(&heard, node, &ohai, &shared, block); got != blake2b.Sum256(m) {
 		t.Error("the Ohai's binding")
 	}
 
@@ -205,12 +209,17 @@ func TestKeyedHashesAreWhatTheProtocolSays(t *testing.T) {
 	if key.ID() == labeled.ID() || key.ID() != NewKey([]byte("psk"), "").ID() {
 		t.Error("the ids of keys")
 	}
-	sum, shared := binding{1, 2}, [32]byte{3, 4}
-	if key.okBoss(&sum) != keyed(plain[:], "gwyh/1 okboss", string(sum[:])) {
+	sum, shared, claim := binding{1, 2}, [32]byte{3, 4}, nodeid.Claim{5, 47: 6}
+	proof := keyed(plain[:], "gwyh/1 id", string(sum[:]), string(shared[:]))
+	id := key.identify(&sum, &claim, &shared)
+	if string(id[:]) != string(claim[:])+string(proof[:16]) {
+		t.Error("the proof of the id")
+	}
+	if key.okBoss(&sum, &id) != keyed(plain[:], "gwyh/1 okboss", string(sum[:]), string(id[:])) {
 		t.Error("the OkBoss")
 	}
-	a, b := key.sessionKeys(&shared, &sum)
-	if both := keyed(plain[:], "gwyh/1 keys", string(shared[:]), string(sum[:])); string(both[:]) != string(a[:])+string(b[:]) {
+	a, b := key.sessionKeys(&secrets{{3, 4}, {5}, {6}}, &sum)
+	if both := keyed(plain[:], "gwyh/1 keys", string(shared[:]), string([]byte{5, 31: 0}), string([]byte{6, 31: 0}), string(sum[:])); string(both[:]) != string(a[:])+string(b[:]) {
 		t.Error("the session's keys")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -202,7 +203,7 @@ func TestJoinsEndWithinTwoSecondsDuringAFloodOfSpoofedHellos(t *testing.T) {
 				t.Run(fmt.Sprintf("at the %s, from %s, %d keys", end, name, keys), func(t *testing.T) {
 					w := newWorld(t, 1)
 					ring := func(c *Config) {
-						c.AllowLegacy, c.Agreement = false, NoAgreement
+						c.AllowLegacy, c.Agreement = false, nodeid.NoAgreement
 						for i := 1; i < keys; i++ {
 							c.Keys = append(c.Keys, NewKey([]byte{byte(i)}, ""))
 						}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -12,8 +13,9 @@ import (
 // A Config contains the parameters of an Endpoint. The Endpoint does not validate them: names, zones and keys are
 // validated where users set them.
 type Config struct {
-	Node wire.NodeID // version 8
-	Zone wire.Zone
+	Node   wire.NodeID    // version 8
+	Secret *nodeid.Secret // of Node
+	Zone   wire.Zone
 	// The following fields are sent in the extension block.
 	Name         string         // omitted if longer than 64 bytes
 	Advertise    netip.AddrPort // omitted if invalid
@@ -35,8 +37,8 @@ type Config struct {
 	// address. It must not block. Nil means that none ever wait.
 	Unsent func(netip.AddrPort) bool
 
-	Rand      io.Reader // must never fail
-	Agreement Agreement // nil for X25519; NoAgreement only in simulations
+	Rand      io.Reader        // must never fail
+	Agreement nodeid.Agreement // nil for X25519; NoAgreement only in simulations
 }
 
 // An Endpoint runs all handshakes of one node. One goroutine owns it.
@@ -71,10 +73,10 @@ type Endpoint struct {
 // New returns an Endpoint without any handshake.
 func New(cfg Config) *Endpoint {
 	if cfg.Agreement == nil {
-		cfg.Agreement = X25519
+		cfg.Agreement = nodeid.X25519
 	}
 	e := &Endpoint{
-		self: Self{Node: cfg.Node, Zone: cfg.Zone, Block: Block{
+		self: Self{Node: cfg.Node, Secret: cfg.Secret, Zone: cfg.Zone, Block: Block{
 			Capabilities: cfg.Capabilities, Incarnation: cfg.Incarnation, MaxDatagram: cfg.MaxDatagram,
 			Heartbeat: cfg.Heartbeat, Name: cfg.Name, Advertise: cfg.Advertise,
 		}},
@@ -100,7 +102,7 @@ func New(cfg Config) *Endpoint {
 func (e *Endpoint) HandlePacket(out []Outcome, now time.Time, from wire.Path, p *wire.Packet) []Outcome {
 	e.begin(out)
 	if why := e.handle(now, from, p); why != accepted {
-		e.reject(from, why)
+		e.add(Outcome{Kind: PacketRejected, From: from, Peer: p.Sender, Reason: why})
 	}
 	return e.take()
 }
@@ -216,10 +218,6 @@ func (e *Endpoint) take() []Outcome {
 
 func (e *Endpoint) sendHandshake(to wire.Path, h *wire.Handshake) {
 	e.add(Outcome{Kind: SendHandshake, To: to, Message: h})
-}
-
-func (e *Endpoint) reject(from wire.Path, why Reason) {
-	e.add(Outcome{Kind: PacketRejected, From: from, Reason: why})
 }
 
 // establish adds the outcome SessionEstablished. Only here, after the packet was accepted, s moves to the heap.

@@ -3,6 +3,7 @@ package handshake
 import (
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -39,7 +40,8 @@ func (e *Established) wipe() {
 
 // A Self describes the node that the machines run for.
 type Self struct {
-	Node wire.NodeID
-	Zone wire.Zone
+	Node   wire.NodeID
+	Secret *nodeid.Secret // of Node
+	Zone   wire.Zone
 	Block
 }

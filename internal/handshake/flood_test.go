@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -26,8 +27,8 @@ func newForger() *forger {
 // hello returns a forged Hello with four Hmacs.
 func (f *forger) hello(now time.Time) []byte {
 	f.n++
-	self := Self{Node: goID(1_000_000 + f.n)}
-	m := newInitiator(&self, &f.ring, wire.NodeID{}, false, now, origin{f.rand, X25519})
+	self := *selfOf(1_000_000+f.n, nodeid.X25519)
+	m := newInitiator(&self, &f.ring, wire.NodeID{}, false, now, origin{f.rand, nodeid.X25519})
 	return wire.AppendHandshake(nil, 1, self.Node, m.Hello())
 }
 
@@ -79,8 +80,8 @@ func TestAThousandHellosOfOneNetworkAtOneMomentAreAllAnswered(t *testing.T) {
 	}
 	ring := newRing(seed.cfg.Keys[1:])
 	for i := 1; i <= 1000; i++ {
-		self := Self{Node: goID(i)}
-		m := newInitiator(&self, &ring, wire.NodeID{}, true, w.now, origin{newSeeded(uint64(i)), NoAgreement})
+		self := *selfOf(i, nodeid.X25519)
+		m := newInitiator(&self, &ring, wire.NodeID{}, true, w.now, origin{newSeeded(uint64(i)), nodeid.NoAgreement})
 		seed.receive(datagram{w.now, address(i % 250), seed.addr, wire.AppendHandshake(nil, 1, self.Node, m.Hello())})
 	}
 	if ohais != 1000 {
@@ -95,7 +96,7 @@ func TestAThousandNodesOfOneNetworkShakeHandsWithOneWithinFourSeconds(t *testing
 	w := newWorld(t, 1)
 	w.reorder(20 * time.Millisecond)
 	w.loss = 0.05
-	cheap := func(c *Config) { c.Agreement = NoAgreement }
+	cheap := func(c *Config) { c.Agreement = nodeid.NoAgreement }
 	seed := newNode(w, 0, cheap)
 	nodes := make([]*node, 1000)
 	for i := range nodes {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -11,7 +12,7 @@ import (
 // cause a panic, a session with the node itself, a timer in the past or long-lived state. The input is a list of
 // datagrams, each after two bytes of length. Time passes between them.
 func FuzzEndpoint(f *testing.F) {
-	cheap := func(_ int, c *Config) { c.Agreement = NoAgreement }
+	cheap := func(_ int, c *Config) { c.Agreement = nodeid.NoAgreement }
 	w, a, b := pair(f, 1, cheap)
 	g := newGwyh01(w, 2, "secret")
 	w.keep = true

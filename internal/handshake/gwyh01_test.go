@@ -5,8 +5,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/wire"
 	"golang.org/x/crypto/nacl/box"
+
+	"github.com/gwyh-go/gwyh/internal/nodeid"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // A gwyh01 is a node of gwyh 0.1 as PROTOCOL.md parts 1 and 2 describe it: it accepts timestamps up to 60 ms off,
@@ -50,7 +52,7 @@ func newGwyh01(w *world, n int, psks ...string) *gwyh01 {
 		g.keys = append(g.keys, NewKey([]byte(psk), ""))
 	}
 	fill(g.rand, g.secret[:])
-	_, g.public = X25519(&g.secret)
+	_, g.public = nodeid.X25519(&g.secret)
 	w.add(g)
 	return g
 }

@@ -90,6 +90,7 @@ func (t *table) remove(x *halfOpen) {
 	removeFrom(p.bySource, x.source, x)
 	p.ages.Remove(x.age)
 	x.m.secret = nil
+	clear(x.m.shared[:])
 }
 
 // A pool contains the handshakes of one kind.

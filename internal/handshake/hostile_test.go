@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -114,7 +115,7 @@ func TestSplicedHellosAreRefused(t *testing.T) {
 			}
 			continue
 		}
-		if _, why := newResponder(&b.ep.self, &ring, nil, true, w.now, x.sender, &h, origin{newSeeded(1), X25519}); why != x.why {
+		if _, why := newResponder(&b.ep.self, &ring, nil, true, w.now, x.sender, &h, origin{newSeeded(1), nodeid.X25519}); why != x.why {
 			t.Errorf("%s: %v, want %v", name, why, x.why)
 		}
 	}
@@ -136,16 +137,16 @@ func newExchange(t *testing.T) *exchange {
 	t.Helper()
 	x := &exchange{now: epoch, keys: []Key{NewKey([]byte("secret"), "")}}
 	x.ring = newRing(x.keys)
-	x.one = Self{Node: goID(1), Zone: wire.Zone{Name: "z", Valid: true}, Block: Block{Name: "one"}}
-	x.two = Self{Node: goID(2), Block: Block{Name: "two"}}
+	x.one, x.two = *selfOf(1, nodeid.X25519), *selfOf(2, nodeid.X25519)
+	x.one.Zone, x.one.Name, x.two.Name = wire.Zone{Name: "z", Valid: true}, "one", "two"
 	rand := newSeeded(5)
 	var why Reason
-	x.initiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now, origin{rand, X25519})
-	if x.responder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), origin{rand, X25519}); why != accepted {
+	x.initiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now, origin{rand, nodeid.X25519})
+	if x.responder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), origin{rand, nodeid.X25519}); why != accepted {
 		t.Fatal(why)
 	}
-	x.otherInitiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now.Add(1), origin{rand, X25519})
-	if x.otherResponder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.otherInitiator.Hello(), origin{rand, X25519}); why != accepted {
+	x.otherInitiator = newInitiator(&x.one, &x.ring, wire.NodeID{}, true, x.now.Add(1), origin{rand, nodeid.X25519})
+	if x.otherResponder, why = newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.otherInitiator.Hello(), origin{rand, nodeid.X25519}); why != accepted {
 		t.Fatal(why)
 	}
 	return x
@@ -157,6 +158,17 @@ func (x *exchange) resign(h *wire.Handshake, message []byte) {
 	h.Hmacs = []wire.Hmac{{Sum: x.keys[0].hmac(message, stamp), Message: message}}
 }
 
+// rebind makes the Ohai one of another node, which shows a claim to its id, as a holder of the pre-shared key can.
+func (x *exchange) rebind(h *wire.Handshake, node wire.NodeID, claim nodeid.Claim, shared *[32]byte) {
+	own := x.two.Block
+	own.claim = claim
+	block := own.append(nil, roleOhai)
+	sum := ohaiBinding(&x.initiator.bind, node, h, shared, block)
+	setBinding(block, &sum)
+	x.resign(h, block)
+}
+
+// PROTOCOL.md X6.
 func TestSplicedAndReflectedOhaisAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(x *exchange, h *wire.Handshake) (sender wire.NodeID)
@@ -166,7 +178,7 @@ func TestSplicedAndReflectedOhaisAreRefused(t *testing.T) {
 		"another public key": {func(x *exchange, h *wire.Handshake) wire.NodeID { h.PublicKey[0]++; return x.two.Node }, BadBinding},
 		"another challenge":  {func(x *exchange, h *wire.Handshake) wire.NodeID { h.Challenge[0]++; return x.two.Node }, BadBinding},
 		"another zone":       {func(x *exchange, h *wire.Handshake) wire.NodeID { h.Zone.Valid = true; return x.two.Node }, BadBinding},
-		"another sender":     {func(x *exchange, _ *wire.Handshake) wire.NodeID { return goID(9) }, BadBinding},
+		"another sender":     {func(x *exchange, _ *wire.Handshake) wire.NodeID { return goID(9) }, FalseID},
 		"a legacy sender":    {func(x *exchange, _ *wire.Handshake) wire.NodeID { return legacyID(9) }, NotGo},
 		"no Hmac":            {func(x *exchange, h *wire.Handshake) wire.NodeID { h.Hmacs = nil; return x.two.Node }, Malformed},
 		"an Ohai to another": {func(x *exchange, h *wire.Handshake) wire.NodeID { *h = *x.otherResponder.Ohai(); return x.two.Node }, BadKey},
@@ -191,11 +203,34 @@ func TestSplicedAndReflectedOhaisAreRefused(t *testing.T) {
 		}, BadBlock},
 		"a public key of zeros": {func(x *exchange, h *wire.Handshake) wire.NodeID {
 			h.PublicKey = [32]byte{}
-			block := x.two.Block.append(nil, roleOhai)
-			sum := ohaiBinding(&x.initiator.bind, x.two.Node, h, block)
-			setBinding(block, &sum)
-			x.resign(h, block)
+			shared, _ := x.two.Secret.Key.Agree(&x.initiator.hello.PublicKey)
+			x.rebind(h, x.two.Node, x.two.Secret.Claim, &shared)
 			return x.two.Node
+		}, ZeroSecret},
+		"an insider without a claim": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			x.rebind(h, x.two.Node, nodeid.Claim{}, &[32]byte{})
+			return x.two.Node
+		}, FalseID},
+		"an insider with its own claim": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			insider := selfOf(9, nodeid.X25519).Secret
+			shared, _ := insider.Key.Agree(&x.initiator.hello.PublicKey)
+			x.rebind(h, x.two.Node, insider.Claim, &shared)
+			return x.two.Node
+		}, FalseID},
+		"an insider with the claim of the node": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			shared, _ := selfOf(9, nodeid.X25519).Secret.Key.Agree(&x.initiator.hello.PublicKey)
+			x.rebind(h, x.two.Node, x.two.Secret.Claim, &shared)
+			return x.two.Node
+		}, BadBinding},
+		"an insider under its own id": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			insider := selfOf(9, nodeid.X25519)
+			shared, _ := insider.Secret.Key.Agree(&x.initiator.hello.PublicKey)
+			x.rebind(h, insider.Node, insider.Secret.Claim, &shared)
+			return insider.Node
+		}, accepted},
+		"a claim with a key of zeros": {func(x *exchange, h *wire.Handshake) wire.NodeID {
+			x.rebind(h, (&nodeid.Claim{1}).ID(), nodeid.Claim{1}, &[32]byte{})
+			return (&nodeid.Claim{1}).ID()
 		}, ZeroSecret},
 	} {
 		x := newExchange(t)
@@ -222,9 +257,11 @@ func TestOkBossMustBeTheOneThatItsHelloAsksFor(t *testing.T) {
 	right := next.OkBoss().Responses[0]
 	ohai := x.responder.Ohai()
 	part1 := x.keys[0].response(&ohai.Challenge, &ohai.PublicKey, ohai.ID)
-	other := x.keys[0].okBoss(&x.otherResponder.bind)
+	id := next.OkBoss().Responses[1]
+	other := x.keys[0].okBoss(&x.otherResponder.bind, &id)
 	for name, responses := range map[string][][64]byte{
-		"none": nil, "part 1's": {part1}, "of another": {other}, "two": {right, right}, "with part 1's": {part1, right}, "wrong": {{}},
+		"none": nil, "part 1's": {part1}, "of another": {other, id}, "twice": {right, right}, "with part 1's": {part1, id}, "wrong": {{}, id},
+		"without the id": {right}, "reversed": {id, right}, "another id": {right, {1}}, "three": {right, id, id},
 	} {
 		before := fmt.Sprintf("%v", x.responder)
 		m, _, why := x.responder.OkBoss(&wire.Handshake{Responses: responses})
@@ -251,17 +288,49 @@ func TestOkBossMustBeTheOneThatItsHelloAsksFor(t *testing.T) {
 	}
 }
 
+// An insider that repeats or makes a Hello under the id of another node does not complete the handshake (PROTOCOL.md X6).
+func TestOkBossProvesTheIDOfItsSender(t *testing.T) {
+	x := newExchange(t)
+	insider := selfOf(9, nodeid.X25519).Secret
+	pk := &x.responder.ohai.PublicKey
+	guess, _ := insider.Key.Agree(pk)
+	right, _ := x.one.Secret.Key.Agree(pk)
+	for name, c := range map[string]struct {
+		claim  nodeid.Claim
+		shared *[32]byte
+		why    Reason
+	}{
+		"the node's claim, without its key": {x.one.Secret.Claim, &guess, FalseID},
+		"the node's claim, no secret":       {x.one.Secret.Claim, &[32]byte{}, FalseID},
+		"the insider's claim":               {insider.Claim, &guess, FalseID},
+		"a key of zeros":                    {nodeid.Claim{1}, &[32]byte{}, ZeroSecret},
+		"the node itself":                   {x.one.Secret.Claim, &right, accepted},
+	} {
+		if c.why == ZeroSecret {
+			x.responder.peer = c.claim.ID()
+		} else {
+			x.responder.peer = x.one.Node
+		}
+		id := x.keys[0].identify(&x.responder.bind, &c.claim, c.shared)
+		before := fmt.Sprintf("%v", x.responder)
+		m, _, why := x.responder.OkBoss(&wire.Handshake{Responses: [][64]byte{x.keys[0].okBoss(&x.responder.bind, &id), id}})
+		if why != c.why || m.Done() != (why == accepted) || fmt.Sprintf("%v", x.responder) != before {
+			t.Errorf("%s: %v, want %v", name, why, c.why)
+		}
+	}
+}
+
 func TestUnboundHelloIsCompletedOnlyByPart1(t *testing.T) {
 	key := NewKey([]byte("secret"), "")
 	r := newRing([]Key{key})
 	message := make([]byte, 100)
 	hello := wire.Handshake{Step: wire.StepHello, PublicKey: [32]byte{9}, Timestamp: epoch}
 	hello.Hmacs = []wire.Hmac{{Sum: key.hmac(message, appendStamp(nil, epoch)), Message: message}}
-	m, why := newResponder(&Self{Node: goID(1)}, &r, nil, true, epoch, legacyID(2), &hello, origin{newSeeded(1), X25519})
+	m, why := newResponder(selfOf(1, nodeid.X25519), &r, nil, true, epoch, legacyID(2), &hello, origin{newSeeded(1), nodeid.X25519})
 	if why != accepted {
 		t.Fatal(why)
 	}
-	if _, _, why := m.OkBoss(&wire.Handshake{Responses: [][64]byte{key.okBoss(&m.bind)}}); why != BadResponse {
+	if _, _, why := m.OkBoss(&wire.Handshake{Responses: [][64]byte{key.okBoss(&m.bind, new([64]byte)), {}}}); why != BadResponse {
 		t.Error(why)
 	}
 	right := key.response(&m.ohai.Challenge, &m.ohai.PublicKey, hello.ID)
@@ -270,9 +339,25 @@ func TestUnboundHelloIsCompletedOnlyByPart1(t *testing.T) {
 	}
 }
 
+func TestLegacyKeyOfZerosIsRefused(t *testing.T) {
+	key := NewKey([]byte("secret"), "")
+	r := newRing([]Key{key})
+	message := make([]byte, 100)
+	hello := wire.Handshake{Step: wire.StepHello, Timestamp: epoch} // PublicKey is zero
+	hello.Hmacs = []wire.Hmac{{Sum: key.hmac(message, appendStamp(nil, epoch)), Message: message}}
+	m, why := newResponder(selfOf(1, nodeid.X25519), &r, nil, true, epoch, legacyID(2), &hello, origin{newSeeded(1), nodeid.X25519})
+	if why != accepted {
+		t.Fatal(why)
+	}
+	right := key.response(&m.ohai.Challenge, &m.ohai.PublicKey, hello.ID)
+	if _, _, why := m.OkBoss(&wire.Handshake{Responses: [][64]byte{right}}); why != ZeroSecret {
+		t.Errorf("%v, want %v", why, ZeroSecret)
+	}
+}
+
 func TestFirstValidOhaiIsTakenOnce(t *testing.T) {
 	x := newExchange(t)
-	again, _ := newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), origin{newSeeded(9), X25519})
+	again, _ := newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, x.initiator.Hello(), origin{newSeeded(9), nodeid.X25519})
 	m, _, why := x.initiator.Ohai(&x.ring, nil, x.two.Node, x.responder.Ohai())
 	if why != accepted {
 		t.Fatal(why)
@@ -298,12 +383,27 @@ func TestSecretsAreWipedOnceUsed(t *testing.T) {
 	switch {
 	case m.secret != nil:
 		t.Errorf("the secret is %v, want nil", m.secret)
+	case n.shared != [32]byte{}:
+		t.Errorf("the shared secret of the key of the id is %v, want none", n.shared)
 	case n.secret != nil:
 		t.Errorf("the secret of the other machine is %v, want nil", n.secret)
 	case e.SendKey != [32]byte{}:
 		t.Errorf("the sending key is %v, want %v", e.SendKey, [32]byte{})
 	case e.RecvKey != [32]byte{}:
 		t.Errorf("the receiving key is %v, want %v", e.RecvKey, [32]byte{})
+	}
+}
+
+func TestSecretOfADroppedHandshakeIsWiped(t *testing.T) {
+	tb := newTable()
+	x := &halfOpen{m: newExchange(t).responder}
+	if x.m.shared == [32]byte{} {
+		t.Fatal("there is none")
+	}
+	tb.add(x)
+	tb.remove(x)
+	if x.m.shared != [32]byte{} || x.m.secret != nil {
+		t.Errorf("%x and %v are left", x.m.shared, x.m.secret)
 	}
 }
 
@@ -320,7 +420,7 @@ func (k *keeper) Read(b []byte) (int, error) {
 
 func TestRandomBytesOfSecretsAreWipedOnceUsed(t *testing.T) {
 	for name, use := range map[string]func(*keeper){
-		"secret key": func(k *keeper) { origin{k, X25519}.secret() },
+		"secret key": func(k *keeper) { origin{k, nodeid.X25519}.secret() },
 		"cookies":    func(k *keeper) { c := cookies{rand: k}; c.make(epoch, netip.MustParseAddrPort("192.0.2.1:7")) },
 	} {
 		var k keeper
@@ -562,7 +662,7 @@ func TestUnboundHmacBesideAFalseBlockIsRefusedLikeAnyUnboundOne(t *testing.T) {
 			{Message: append([]byte(blockMagic), message...)},
 			{Message: message, Sum: key.hmac(message, appendStamp(nil, epoch))},
 		}}
-		if _, why := newResponder(&Self{Node: goID(2)}, &ring, nil, x.legacy, epoch.Add(x.late), x.sender, &h, origin{newSeeded(1), X25519}); why != x.why {
+		if _, why := newResponder(selfOf(2, nodeid.X25519), &ring, nil, x.legacy, epoch.Add(x.late), x.sender, &h, origin{newSeeded(1), nodeid.X25519}); why != x.why {
 			t.Errorf("%s: %v, want %v", name, why, x.why)
 		}
 	}
@@ -575,7 +675,7 @@ func TestHelloWithABadBlockUnderTheRightKeyIsRefused(t *testing.T) {
 	message := bytes.Clone(h.Hmacs[0].Message)
 	message[8] = 0 // the version
 	x.resign(&h, message)
-	if _, why := newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, &h, origin{newSeeded(1), X25519}); why != BadBlock {
+	if _, why := newResponder(&x.two, &x.ring, nil, true, x.now, x.one.Node, &h, origin{newSeeded(1), nodeid.X25519}); why != BadBlock {
 		t.Error(why)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -16,11 +17,12 @@ import (
 // modified.
 type Initiator struct {
 	self   wire.NodeID
-	aim    wire.NodeID // the expected peer; zero for any
-	legacy bool        // a legacy peer is accepted
+	own    *nodeid.Secret // of self
+	aim    wire.NodeID    // the expected peer; zero for any
+	legacy bool           // a legacy peer is accepted
 	hello  wire.Handshake
-	bind   binding // of the Hello
-	secret Secret  // nil after its use
+	bind   binding           // of the Hello
+	secret nodeid.PrivateKey // nil after its use
 
 	answered bool           // an Ohai was accepted
 	peer     wire.NodeID    // the sender of the Ohai
@@ -31,7 +33,7 @@ type Initiator struct {
 
 // newInitiator makes the Hello. It draws the key pair, the handshake id and the padding from the origin.
 func newInitiator(self *Self, r *ring, aim wire.NodeID, legacy bool, timestamp time.Time, from origin) Initiator {
-	m := Initiator{self: self.Node, aim: aim, legacy: legacy}
+	m := Initiator{self: self.Node, own: self.Secret, aim: aim, legacy: legacy}
 	m.hello = wire.Handshake{Step: wire.StepHello, Zone: self.Zone, Timestamp: timestamp}
 	m.secret, m.hello.PublicKey = from.secret()
 	fill(from, m.hello.ID[:])
@@ -107,21 +109,16 @@ func (m Initiator) Ohai(r *ring, a *allowance, sender wire.NodeID, h *wire.Hands
 	if m.sent(message) {
 		return m, e, Reflected
 	}
-	shared, ok := m.secret.Agree(&h.PublicKey)
-	if !ok {
-		return m, e, ZeroSecret
-	}
 	e = Established{
 		Peer: sender, Handshake: m.hello.ID, Initiator: true, Key: key.id,
 		Zone: h.Zone, Timestamp: m.hello.Timestamp,
 	}
 	m.bound = hasBlock(message)
 	if m.bound {
-		why = m.bindTo(&e, key, sender, h, message, &shared)
+		why = m.bindTo(&e, key, sender, h, message)
 	} else {
-		why = m.boxWith(&e, r, sender, h, &shared)
+		why = m.boxWith(&e, r, sender, h)
 	}
-	clear(shared[:])
 	if why != accepted {
 		return m, e, why
 	}
@@ -154,8 +151,8 @@ func (m *Initiator) sent(message []byte) bool {
 	return false
 }
 
-// bindTo completes the handshake with a Go node (PROTOCOL.md part 4).
-func (m *Initiator) bindTo(e *Established, key *Key, sender wire.NodeID, h *wire.Handshake, message []byte, shared *[32]byte) Reason {
+// bindTo completes the handshake with a Go node that proves its id (PROTOCOL.md X6).
+func (m *Initiator) bindTo(e *Established, key *Key, sender wire.NodeID, h *wire.Handshake, message []byte) Reason {
 	if !sender.IsGo() {
 		return NotGo
 	}
@@ -163,26 +160,43 @@ func (m *Initiator) bindTo(e *Established, key *Key, sender wire.NodeID, h *wire
 	if !ok {
 		return BadBlock
 	}
-	sum := ohaiBinding(&m.bind, sender, h, block)
+	if e.claim.ID() != sender {
+		return FalseID
+	}
+	var s secrets
+	if s[1], ok = m.secret.Agree(e.claim.Key()); !ok {
+		return ZeroSecret
+	}
+	sum := ohaiBinding(&m.bind, sender, h, &s[1], block)
 	if subtle.ConstantTimeCompare(sum[:], block[32:blockHeader]) != 1 {
 		return BadBinding
 	}
+	if s[0], ok = m.secret.Agree(&h.PublicKey); !ok {
+		return ZeroSecret
+	}
+	s[2], _ = m.own.Key.Agree(&h.PublicKey) // not zero, as s[0] is not
 	copy(e.Prefix[:], sum[:])
-	e.SendKey, e.RecvKey = key.sessionKeys(shared, &sum)
-	m.okBoss = wire.Handshake{ID: h.ID, Step: wire.StepOkBoss, Responses: [][64]byte{key.okBoss(&sum)}}
+	id := key.identify(&sum, &m.own.Claim, &s[2])
+	m.okBoss = wire.Handshake{ID: h.ID, Step: wire.StepOkBoss, Responses: [][64]byte{key.okBoss(&sum, &id), id}}
+	e.SendKey, e.RecvKey = key.sessionKeys(&s, &sum)
 	return accepted
 }
 
 // boxWith completes the handshake with a legacy node (PROTOCOL.md part 1), with a response for each of our keys.
-func (m *Initiator) boxWith(e *Established, r *ring, sender wire.NodeID, h *wire.Handshake, shared *[32]byte) Reason {
+func (m *Initiator) boxWith(e *Established, r *ring, sender wire.NodeID, h *wire.Handshake) Reason {
 	if sender.IsGo() {
 		return Unbound
 	}
 	if !m.legacy {
 		return LegacyRefused
 	}
+	shared, ok := m.secret.Agree(&h.PublicKey)
+	if !ok {
+		return ZeroSecret
+	}
 	e.Legacy = true
-	e.SendKey = boxKey(shared)
+	e.SendKey = boxKey(&shared)
+	clear(shared[:])
 	e.RecvKey = e.SendKey
 	m.okBoss = wire.Handshake{ID: h.ID, Step: wire.StepOkBoss}
 	for i := range r.keys {

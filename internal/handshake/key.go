@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"hash"
 
-	"github.com/gwyh-go/gwyh/internal/wire"
 	"golang.org/x/crypto/blake2b"
 	"golang.org/x/crypto/salsa20/salsa" //lint:ignore SA1019 box.Precompute would repeat the scalar multiplication that checks for zero
+
+	"github.com/gwyh-go/gwyh/internal/nodeid"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // MaxKeys is the maximum number of keys of a ring, and of Hmacs of a packet, that are used (PROTOCOL.md H1).
@@ -87,12 +89,29 @@ func (k *Key) response(challenge *[69]byte, ohai *[32]byte, id wire.HandshakeID)
 	return out
 }
 
-// okBoss returns the response of part 4 to a bound Ohai (PROTOCOL.md H3).
-func (k *Key) okBoss(ohai *[32]byte) [64]byte { return k.sum("gwyh/1 okboss", ohai[:]) }
+// okBoss returns the first response of part 4 to a bound Ohai, which proves the key and covers the second one, id
+// (PROTOCOL.md H3).
+func (k *Key) okBoss(ohai *[32]byte, id *[64]byte) [64]byte {
+	return k.sum("gwyh/1 okboss", ohai[:], id[:])
+}
 
-// sessionKeys returns the keys of a bound session, with which the initiator and the responder seal (PROTOCOL.md S1).
-func (k *Key) sessionKeys(shared, ohai *[32]byte) (initiator, responder [32]byte) {
-	both := k.sum("gwyh/1 keys", shared[:], ohai[:])
+// identify returns the second response of part 4 to a bound Ohai, which proves the node id of the initiator. shared is the
+// secret of the Ohai's key and the key of that id.
+func (k *Key) identify(ohai *[32]byte, claim *nodeid.Claim, shared *[32]byte) (id [64]byte) {
+	proof := k.sum("gwyh/1 id", ohai[:], shared[:])
+	copy(id[copy(id[:], claim[:]):], proof[:])
+	return id
+}
+
+// A secrets is what only the two ends of a bound handshake know: the shared secrets of their keys for this handshake, of
+// the initiator's and the key of the responder's id, and of the key of the initiator's id and the responder's.
+type secrets [3][32]byte
+
+// sessionKeys returns the keys of a bound session, with which the initiator and the responder seal, and wipes the
+// secrets (PROTOCOL.md S1).
+func (k *Key) sessionKeys(s *secrets, ohai *[32]byte) (initiator, responder [32]byte) {
+	both := k.sum("gwyh/1 keys", s[0][:], s[1][:], s[2][:], ohai[:])
+	clear(s[:])
 	copy(initiator[:], both[:32])
 	copy(responder[:], both[32:])
 	clear(both[:])

@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/wire"
 	"golang.org/x/crypto/nacl/box"
+
+	"github.com/gwyh-go/gwyh/internal/nodeid"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // mixed returns a Go node and a node of gwyh 0.1.
@@ -411,7 +413,7 @@ func TestOhaiToALegacyHelloCarriesABlockBoundToABlankOne(t *testing.T) {
 		t.Fatal("no block")
 	}
 	heard := helloBinding(g.id, hello, make([]byte, blockHeader))
-	if want := ohaiBinding(&heard, a.id(), ohai, block); string(block[32:64]) != string(want[:]) {
+	if want := ohaiBinding(&heard, a.id(), ohai, new([32]byte), block); string(block[32:64]) != string(want[:]) {
 		t.Error("the binding is another")
 	}
 }
@@ -481,8 +483,8 @@ func TestBoxKeyIsWhatNaClPrecomputes(t *testing.T) {
 	rand := newSeeded(1)
 	var random, want [32]byte
 	fill(rand, random[:])
-	mine, _ := X25519(&random)
-	_, public := X25519(&[32]byte{5})
+	mine, _ := nodeid.X25519(&random)
+	_, public := nodeid.X25519(&[32]byte{5})
 	box.Precompute(&want, &public, &random)
 	shared, ok := mine.Agree(&public)
 	if !ok || boxKey(&shared) != want {
@@ -492,7 +494,7 @@ func TestBoxKeyIsWhatNaClPrecomputes(t *testing.T) {
 
 // PROTOCOL.md S1.
 func TestSharedSecretOfZerosIsRefused(t *testing.T) {
-	for _, agreement := range []Agreement{X25519, NoAgreement} {
+	for _, agreement := range []nodeid.Agreement{nodeid.X25519, nodeid.NoAgreement} {
 		secret, _ := agreement(&[32]byte{})
 		if _, ok := secret.Agree(&[32]byte{}); ok {
 			t.Error("taken")

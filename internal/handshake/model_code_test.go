@@ -2,9 +2,11 @@ package handshake
 
 import (
 	"hash/fnv"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -26,7 +28,7 @@ func newModelCode(t *testing.T, run mRun) *modelCode {
 	c := &modelCode{t: t, run: run, values: map[term][]byte{}, hmacs: map[mHmac]wire.Hmac{}, keys: map[term][64]byte{}, terms: map[[64]byte]term{},
 		inits: map[string]Initiator{}, resps: map[string]Responder{}}
 	random := c.random("E")
-	_, pk := X25519(&random)
+	_, pk := nodeid.X25519(&random)
 	dare := make([]byte, 69)
 	copy(dare, "the attacker's challenge")
 	c.values[evilKey], c.values[evilDare], c.values[evilID] = pk[:], dare, []byte("the attacker's i")
@@ -47,6 +49,14 @@ func nodeBytes(n int, isGo bool) []byte {
 	return id[:]
 }
 
+// number returns the number of a Go node, from which its id and its secret follow.
+func (c *modelCode) number(id term) int {
+	if id == evilGo {
+		return 101
+	}
+	return 1 + slices.IndexFunc(c.run.nodes, func(n mNode) bool { return n.id == id })
+}
+
 // random returns 32 bytes that depend on a name.
 func (c *modelCode) random(name string) (b [32]byte) {
 	fill(c.origin(name), b[:])
@@ -57,7 +67,7 @@ func (c *modelCode) random(name string) (b [32]byte) {
 func (c *modelCode) origin(name string) origin {
 	h := fnv.New64a()
 	h.Write([]byte(name))
-	return origin{newSeeded(h.Sum64()), X25519}
+	return origin{newSeeded(h.Sum64()), nodeid.X25519}
 }
 
 func pskOf(k term) Key { return NewKey([]byte(k), "") }
@@ -72,7 +82,17 @@ func (c *modelCode) ring(n *mNode) *ring {
 }
 
 func (c *modelCode) self(id term) *Self {
-	return &Self{Node: wire.NodeID(c.values[id]), Block: Block{Incarnation: uint64(id[len(id)-1]), MaxDatagram: 1400, HasVersions: true}}
+	s := selfOf(c.number(id), nodeid.X25519)
+	s.Block = Block{Incarnation: uint64(id[len(id)-1]), MaxDatagram: 1400, HasVersions: true}
+	return s
+}
+
+// shared returns the secret of a public key and the key of an id if that is the attacker's.
+func (c *modelCode) shared(claim term, pk *[32]byte) (s [32]byte) {
+	if claim == evilGo {
+		s, _ = c.self(evilGo).Secret.Key.Agree(pk)
+	}
+	return s
 }
 
 // stamp returns the bytes of a timestamp. All are within the window of gwyh 0.1 nodes.
@@ -84,7 +104,7 @@ func stamp64(t term) time.Time {
 
 // name returns the name of a machine in a state: all that its bytes depend on.
 func name(m mMachine) string {
-	return string(of("machine", m.node, m.slot, m.initiator, m.id, m.peer, m.peerKey, m.time, m.key, m.bound, m.binding, m.challenge, m.content))
+	return string(of("machine", m.node, m.slot, m.initiator, m.id, m.peer, m.peerKey, m.time, m.key, m.bound, m.binding, m.challenge, m.content, m.claim))
 }
 
 // learn stores the bytes of a term, which must always be the same.
@@ -146,11 +166,18 @@ func (c *modelCode) sign(k, at term, message []byte) wire.Hmac {
 // forge returns an Hmac of the attacker, who knows the key.
 func (c *modelCode) forge(m mMachine, h mPacket, p *wire.Handshake) wire.Hmac {
 	self := c.self(evilGo)
+	if h.hmac.claim != "" {
+		self.claim = c.self(h.hmac.claim).Secret.Claim
+	}
 	block := self.Block.append(nil, h.hmac.role)
 	sum := helloBinding(wire.NodeID(c.values[h.sender]), p, block)
 	if h.step == "Ohai" {
 		own := c.inits[name(m)]
-		sum = ohaiBinding(&own.bind, wire.NodeID(c.values[h.sender]), p, block)
+		shared := c.shared(h.hmac.claim, &own.hello.PublicKey)
+		sum = ohaiBinding(&own.bind, wire.NodeID(c.values[h.sender]), p, &shared, block)
+	}
+	if seen := c.values[h.hmac.binding]; seen != nil {
+		copy(sum[:], seen)
 	}
 	setBinding(block, &sum)
 	return c.sign(h.hmac.key, h.hmac.time, append(block, make([]byte, max(messageMin-len(block), 0))...))
@@ -191,22 +218,30 @@ func (c *modelCode) offer(m mMachine, h mPacket, to mMachine, ok bool) {
 		if why == accepted && ok {
 			c.resps[name(to)] = real
 			c.learn(to.pk, real.ohai.PublicKey[:])
+			c.learn(to.binding, real.bind[:])
 			c.learn(to.challenge, real.ohai.Challenge[:])
-			c.learnHmac(mHmac{to.key, to.time, mMessage{roleOhai, n.content(), to.binding}}, real.ohai.Hmacs[0])
+			c.learnHmac(mHmac{to.key, to.time, mMessage{roleOhai, n.content(), to.binding, ohaiClaim(n, to)}}, real.ohai.Hmacs[0])
 		}
 	case "Ohai":
 		var next Initiator
 		next, e, why = c.inits[name(m)].Ohai(c.ring(n), nil, sender, c.packet(m, h))
 		if why == accepted && ok {
 			c.learn(to.response, next.okBoss.Responses[0][:])
+			if to.bound {
+				c.learn(to.proof.sum, next.okBoss.Responses[1][48:])
+			}
 			c.same(to, &e)
 		}
 	case "OkBoss":
+		id := c.identify(m, h.proof)
 		b := [64]byte{}
 		if copy(b[:], c.values[h.response]) == 0 {
-			b = c.respond(m, h.response)
+			b = c.respond(m, h, &id)
 		}
 		p := wire.Handshake{ID: wire.HandshakeID(c.values[h.id]), Step: wire.StepOkBoss, Responses: [][64]byte{b}}
+		if m.bound {
+			p.Responses = append(p.Responses, id)
+		}
 		if _, e, why = c.resps[name(m)].OkBoss(&p); why == accepted && ok {
 			c.same(to, &e)
 		}
@@ -216,13 +251,44 @@ func (c *modelCode) offer(m mMachine, h mPacket, to mMachine, ok bool) {
 	}
 }
 
+// ohaiClaim returns whose key a responder shows.
+func ohaiClaim(n *mNode, m mMachine) term {
+	if m.bound {
+		return n.id
+	}
+	return ""
+}
+
+// identify returns the second response of an OkBoss, of a node or of the attacker.
+func (c *modelCode) identify(m mMachine, p mProof) (id [64]byte) {
+	if p.claim == "" {
+		return id
+	}
+	claim, real := c.self(p.claim).Secret.Claim, c.resps[name(m)]
+	copy(id[:], claim[:])
+	if copy(id[48:], c.values[p.sum]) > 0 {
+		return id
+	}
+	for _, k := range c.run.known {
+		key, shared := pskOf(k), term("guess")
+		if p.claim == evilGo {
+			shared = dh(static(evilGo), m.pk)
+		}
+		if p == (mRules{}).identify(k, m.binding, p.claim, shared) {
+			made := c.shared(p.claim, &real.ohai.PublicKey)
+			return key.identify(&real.bind, &claim, &made)
+		}
+	}
+	return id
+}
+
 // respond returns a response that the attacker makes.
-func (c *modelCode) respond(m mMachine, response term) (b [64]byte) {
+func (c *modelCode) respond(m mMachine, h mPacket, id *[64]byte) (b [64]byte) {
 	for _, k := range c.run.known {
 		key := pskOf(k)
-		switch real := c.resps[name(m)]; response {
-		case mRules{}.okBoss(k, m.binding):
-			return key.okBoss(&real.bind)
+		switch real := c.resps[name(m)]; h.response {
+		case mRules{}.okBoss(k, m.binding, h.proof):
+			return key.okBoss(&real.bind, id)
 		case legacyResponse(k, m.challenge, m.pk, m.id):
 			return key.response(&real.ohai.Challenge, &real.ohai.PublicKey, real.ohai.ID)
 		}

@@ -26,6 +26,7 @@ type mState struct {
 	machines                    []mMachine
 	hmacs                       []mHmac
 	ids, keys, times, dares, re []term // handshake ids, public keys, timestamps, challenges, responses
+	proofs                      []mProof
 }
 
 // see returns the state after the attacker has seen a packet.
@@ -37,6 +38,9 @@ func (s mState) see(h mPacket) mState {
 		return append(slices.Clip(list), t)
 	}
 	s.ids, s.keys, s.times, s.dares, s.re = add(s.ids, h.id), add(s.keys, h.pk), add(s.times, h.time), add(s.dares, h.challenge), add(s.re, h.response)
+	if h.proof != (mProof{}) && !slices.Contains(s.proofs, h.proof) {
+		s.proofs = append(slices.Clip(s.proofs), h.proof)
+	}
 	if h.hmac.key != "" && !slices.Contains(s.hmacs, h.hmac) {
 		s.hmacs = append(slices.Clip(s.hmacs), h.hmac)
 	}
@@ -58,7 +62,7 @@ func (s mState) with(i int, m mMachine) mState {
 func (s mState) key() string {
 	names := make([]string, len(s.machines))
 	for i, m := range s.machines {
-		names[i] = name(m) + fmt.Sprint(m.response, m.done)
+		names[i] = name(m) + fmt.Sprint(m.response, m.proof, m.done)
 	}
 	slices.Sort(names)
 	return fmt.Sprint(names)
@@ -126,9 +130,9 @@ func (s *search) after(at mState) (next []mState) {
 				}
 			}
 		default:
-			for _, r := range s.responses(at, m) {
-				to, ok := s.rules.okBossAt(n, m, r)
-				s.note(m, mPacket{step: "OkBoss", sender: m.peer, id: m.id, response: r}, to, ok)
+			for _, h := range s.okBosses(at, m) {
+				to, ok := s.rules.okBossAt(n, m, h)
+				s.note(m, h, to, ok)
 				if ok {
 					visit(at.with(i, to))
 				}
@@ -196,7 +200,7 @@ func (s *search) hellos(at mState, n *mNode) (list []mPacket) {
 				}
 				for _, k := range s.run.known {
 					for _, now := range at.times {
-						bound := mMessage{roleHello, of("block", evilGo), s.rules.helloBinding(from, id, now, pk, of("block", evilGo))}
+						bound := mMessage{roleHello, of("block", evilGo), s.rules.helloBinding(from, id, now, pk, of("block", evilGo)), ""}
 						list = append(list, mPacket{step: "Hello", sender: from, id: id, pk: pk, time: now, hmac: mHmac{k, now, bound}})
 					}
 				}
@@ -223,7 +227,15 @@ func (s *search) ohais(at mState, n *mNode, m mMachine) (list []mPacket) {
 				}
 				for _, k := range s.run.known {
 					content := of("block", evilGo)
-					offer(mHmac{k, m.time, mMessage{roleOhai, content, s.rules.ohaiBinding(m.hello, from, pk, dare, content)}})
+					for _, claim := range claims(from) {
+						shared := s.shared(static(claim), m.pk)
+						offer(mHmac{k, m.time, mMessage{roleOhai, content, s.rules.ohaiBinding(m.hello, from, pk, dare, content, shared), claim}})
+						for _, hm := range at.hmacs { // a binding that he has seen, with a block of his own
+							if hm.role == roleOhai {
+								offer(mHmac{k, m.time, mMessage{roleOhai, content, hm.binding, claim}})
+							}
+						}
+					}
 				}
 			}
 		}
@@ -231,11 +243,59 @@ func (s *search) ohais(at mState, n *mNode, m mMachine) (list []mPacket) {
 	return list
 }
 
-// responses returns the responses that the attacker can offer a responder: those that he has seen, and what he can make.
-func (s *search) responses(at mState, m mMachine) []term {
-	list := append([]term{s.rules.okBoss("-", m.binding)}, at.re...)
-	for _, k := range s.run.known {
-		list = append(list, s.rules.okBoss(k, m.binding), legacyResponse(k, m.challenge, m.pk, m.id))
+// claims returns the ids whose keys the attacker shows when he speaks as a node: all keys are known, and his own is the only
+// one of which he has the private half.
+func claims(from term) []term {
+	if from == evilGo {
+		return []term{evilGo}
+	}
+	return []term{from, evilGo}
+}
+
+// shared returns the shared secret of two public keys as far as the attacker can compute it; otherwise he guesses.
+func (s *search) shared(a, b term) term {
+	for _, own := range []term{evilKey, static(evilGo)} {
+		if a == own || b == own {
+			return dh(a, b)
+		}
+	}
+	return "guess"
+}
+
+// okBosses returns the OkBosses that the attacker can offer a responder, of what he has seen and of what he can make.
+func (s *search) okBosses(at mState, m mMachine) (list []mPacket) {
+	offer := func(response term, p mProof) {
+		list = append(list, mPacket{step: "OkBoss", sender: m.peer, id: m.id, response: response, proof: p})
+	}
+	if !m.bound {
+		for _, r := range at.re {
+			offer(r, mProof{})
+		}
+		for _, k := range s.run.known {
+			offer(legacyResponse(k, m.challenge, m.pk, m.id), mProof{})
+		}
+		return list
+	}
+	proofs := at.proofs
+	for _, p := range at.proofs {
+		for _, claim := range claims(m.peer) {
+			proofs = append(slices.Clip(proofs), mProof{claim, p.sum})
+		}
+	}
+	for _, k := range append([]term{"-"}, s.run.known...) {
+		for _, claim := range claims(m.peer) {
+			proofs = append(slices.Clip(proofs), s.rules.identify(k, m.binding, claim, s.shared(static(claim), m.pk)))
+		}
+	}
+	for _, p := range proofs {
+		offer(s.rules.okBoss("-", m.binding, p), p)
+		for _, r := range at.re {
+			offer(r, p)
+		}
+		for _, k := range s.run.known {
+			offer(s.rules.okBoss(k, m.binding, p), p)
+			offer(legacyResponse(k, m.challenge, m.pk, m.id), p)
+		}
 	}
 	return list
 }
@@ -243,11 +303,13 @@ func (s *search) responses(at mState, m mMachine) []term {
 // knows reports whether the attacker knows a pre-shared key.
 func (s *search) knows(key term) bool { return slices.Contains(s.run.known, key) }
 
-// readable reports whether the attacker can derive the key of a session: he needs one of the two secret keys and, of a
-// bound session, the pre-shared key.
+// readable reports whether the attacker can derive the key of a session: of a legacy one, he needs the other private key, of
+// a bound one also that of the other id, and the pre-shared key.
 func (s *search) readable(m *mMachine) bool {
-	own := m.peerKey == evilKey || s.rules.flaw == noSecretInKeys && m.bound
-	return own && (!m.bound || s.knows(m.key))
+	if !m.bound {
+		return m.peerKey == evilKey
+	}
+	return s.knows(m.key) && (m.peerKey == evilKey && m.claim == evilGo || s.rules.has(noSecretInKeys))
 }
 
 // check looks for broken properties in a state.
@@ -270,11 +332,8 @@ func (s *search) check(at mState) {
 		}
 		s.bound++
 		of[m.session] = append(of[m.session], m)
-		if !s.knows(m.key) {
+		if !s.knows(m.key) || m.peer != evilGo {
 			s.checkSession(at, m)
-		}
-		if s.readable(m) && m.peerKey != evilKey {
-			s.fail(m, "whoever only has the pre-shared key reads a session of two honest key pairs")
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(of)) { // whoever made it possible, equal keys mean equal views
@@ -286,7 +345,8 @@ func (s *search) check(at mState) {
 	}
 }
 
-// checkSession checks a bound session under a key that the attacker does not know.
+// checkSession checks a bound session under a key that the attacker does not know, or with a node that is not his own: he
+// must not be the other end under the id of another node, whatever he knows.
 func (s *search) checkSession(at mState, m *mMachine) {
 	if s.readable(m) || m.peerKey == evilKey {
 		s.fail(m, "the attacker is the other end")

@@ -6,9 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/nacl/secretbox"
+
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/wire"
-	"golang.org/x/crypto/nacl/secretbox"
 )
 
 // A node is an Endpoint with real sessions in the simplest form: an empty replay window and no renewal. It
@@ -44,12 +46,19 @@ type testSession struct {
 // newNode adds node n at its address. change may modify the default Config.
 func newNode(w *world, n int, change func(*Config)) *node {
 	cfg := Config{
-		Node: goID(n), Zone: wire.Zone{Name: "zone", Valid: true}, Name: "node", Advertise: address(n),
+		Zone: wire.Zone{Name: "zone", Valid: true}, Name: "node", Advertise: address(n),
 		MaxDatagram: 1400, Heartbeat: time.Second, Incarnation: uint64(1000 + n),
 		Keys: []Key{NewKey([]byte("secret"), "")}, AllowLegacy: true, Rand: newSeeded(uint64(n)),
 	}
 	if change != nil {
 		change(&cfg)
+	}
+	if cfg.Node == (wire.NodeID{}) {
+		if cfg.Agreement == nil {
+			cfg.Agreement = nodeid.X25519
+		}
+		own := selfOf(n, cfg.Agreement)
+		cfg.Node, cfg.Secret = own.Node, own.Secret
 	}
 	x := &node{
 		w: w, addr: address(n), cfg: cfg, seq: make(map[netip.AddrPort]uint32),

@@ -25,8 +25,8 @@ const (
 	// AttemptSlow reports, once per attempt, that the packets of Attempt take long to be written. The core may call
 	// [Endpoint.Extend].
 	AttemptSlow
-	// PacketRejected reports that a packet from From was dropped for Reason. If Reason is Unfinished, a handshake that
-	// Peer began at From ended half-open. If Reason is Returned, the packet is a Hello of Attempt that was sent to To.
+	// PacketRejected reports that a packet from From, with the sender Peer, was dropped for Reason. If Reason is Unfinished,
+	// a handshake that Peer began at From ended half-open. If Reason is Returned, the packet is a Hello of Attempt that was sent to To.
 	// If To is an address of this node, the attempt has reached its own node, and the core ends it with
 	// [Endpoint.Cancel].
 	PacketRejected

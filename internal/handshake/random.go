@@ -3,7 +3,22 @@ package handshake
 import (
 	"encoding/binary"
 	"io"
+
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 )
+
+// An origin is the source of keys, ids, challenges and padding.
+type origin struct {
+	io.Reader
+	agreement nodeid.Agreement
+}
+
+func (o origin) secret() (nodeid.PrivateKey, [32]byte) {
+	var random [32]byte
+	fill(o, random[:])
+	defer clear(random[:])
+	return o.agreement(&random)
+}
 
 // random64 draws a random number.
 func random64(rand io.Reader) uint64 {

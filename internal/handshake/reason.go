@@ -33,6 +33,7 @@ const (
 	Unexpected              // a step that is not valid in the current state of the handshake
 	Unfinished              // the peer began a handshake and did not answer our answer, until it ended or newer ones took its place
 	Returned                // our Hello came back from an address that is not ours
+	FalseID                 // an id that the sender does not prove
 	Reasons                 // the number of reasons, for arrays of counters
 )
 
@@ -60,6 +61,7 @@ var reasonNames = [Reasons]string{
 	Unexpected:       "unexpected step",
 	Unfinished:       "not completed",
 	Returned:         "own packet sent back",
+	FalseID:          "id not proven",
 }
 
 // String returns a few lower-case words that are suitable for the name of a counter.

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -20,8 +21,9 @@ type Responder struct {
 	timestamp time.Time // of the Hello
 	hello     [32]byte  // content of the Hello
 	ohai      wire.Handshake
-	bind      binding // of the Ohai
-	secret    Secret  // nil after its use
+	bind      binding           // of the Ohai
+	secret    nodeid.PrivateKey // nil after its use
+	shared    [32]byte          // of the Hello's key and the key of our id; zero after its use
 
 	done     bool
 	response [64]byte // of the accepted OkBoss
@@ -47,8 +49,7 @@ func newResponder(self *Self, r *ring, a *allowance, legacy bool, now time.Time,
 	if !a.from(accepts).take() {
 		return Responder{}, OverBudget
 	}
-	m.answer(self, h, from)
-	return m, accepted
+	return m, m.answer(self, h, from)
 }
 
 // admits performs the checks that cost nothing. It rejects a Hello without any Hmac, one whose timestamp is too far
@@ -109,14 +110,23 @@ func (m *Responder) heard(legacy bool, now time.Time, h *wire.Handshake, message
 }
 
 // answer makes the Ohai, with one Hmac under the key that verified, and sets m.bind to the Ohai's binding.
-func (m *Responder) answer(self *Self, h *wire.Handshake, from origin) {
+func (m *Responder) answer(self *Self, h *wire.Handshake, from origin) (why Reason) {
+	own := self.Block
+	if m.bound {
+		var ok bool
+		if m.shared, ok = self.Secret.Key.Agree(&h.PublicKey); !ok {
+			return ZeroSecret
+		}
+		own.claim = self.Secret.Claim
+	}
 	m.ohai = wire.Handshake{ID: h.ID, Step: wire.StepOhai, Zone: self.Zone}
 	m.secret, m.ohai.PublicKey = from.secret()
 	fill(from, m.ohai.Challenge[:])
-	block := self.Block.append(nil, roleOhai)
-	m.bind = ohaiBinding(&m.bind, self.Node, &m.ohai, block)
+	block := own.append(nil, roleOhai)
+	m.bind = ohaiBinding(&m.bind, self.Node, &m.ohai, &m.shared, block)
 	setBinding(block, &m.bind)
 	m.ohai.Hmacs = sign([]Key{m.key}, block, h.Timestamp, func(block []byte) []byte { return pad(block, from) })
+	return accepted
 }
 
 // Ohai returns the answer to the Hello.
@@ -130,7 +140,8 @@ func (m *Responder) RepeatsHello(h *wire.Handshake) bool { return content(h) == 
 
 // RepeatsOkBoss reports whether h is a repetition of the accepted OkBoss.
 func (m *Responder) RepeatsOkBoss(h *wire.Handshake) bool {
-	return m.done && m.answered(h, &m.response)
+	want := m.expected(h)
+	return m.done && want == m.response && m.answered(h, &want)
 }
 
 // OkBoss checks the response to the challenge and derives the session's keys. next is the following state and e the
@@ -139,12 +150,16 @@ func (m Responder) OkBoss(h *wire.Handshake) (next Responder, e Established, why
 	if m.done {
 		return m, e, OtherContent
 	}
-	m.response = m.expected()
+	m.response = m.expected(h)
 	if !m.answered(h, &m.response) {
 		return m, e, BadResponse
 	}
-	shared, ok := m.secret.Agree(&m.peerKey)
-	if !ok {
+	shared := secrets{1: m.shared}
+	if why = m.proves(h, &shared[2]); why != accepted {
+		return m, e, why
+	}
+	var ok bool
+	if shared[0], ok = m.secret.Agree(&m.peerKey); !ok {
 		return m, e, ZeroSecret
 	}
 	e = Established{
@@ -155,28 +170,54 @@ func (m Responder) OkBoss(h *wire.Handshake) (next Responder, e Established, why
 		copy(e.Prefix[:], m.bind[:])
 		e.RecvKey, e.SendKey = m.key.sessionKeys(&shared, &m.bind)
 	} else {
-		e.SendKey = boxKey(&shared)
+		e.SendKey = boxKey(&shared[0])
 		e.RecvKey = e.SendKey
 	}
 	clear(shared[:])
+	clear(m.shared[:])
 	m.secret = nil
 	m.done = true
 	return m, e, accepted
 }
 
-// expected returns the only response that completes the handshake, bound or unbound.
-func (m *Responder) expected() [64]byte {
-	if m.bound {
-		return m.key.okBoss(&m.bind)
+// proves checks the second response of a bound handshake, which proves the peer's id (PROTOCOL.md X6). It computes one shared
+// secret, that of our key for this handshake and the key of that id.
+func (m *Responder) proves(h *wire.Handshake, shared *[32]byte) (why Reason) {
+	if !m.bound {
+		return accepted
 	}
-	return m.key.response(&m.ohai.Challenge, &m.ohai.PublicKey, m.ohai.ID)
+	id := &h.Responses[1]
+	claim := (*nodeid.Claim)(id[:])
+	if claim.ID() != m.peer {
+		return FalseID
+	}
+	var ok bool
+	if *shared, ok = m.secret.Agree(claim.Key()); !ok {
+		return ZeroSecret
+	}
+	if want := m.key.identify(&m.bind, claim, shared); subtle.ConstantTimeCompare(want[:], id[:]) != 1 {
+		return FalseID
+	}
+	return accepted
 }
 
-// answered reports whether the OkBoss contains the response. A Go node sends exactly one, a legacy node one for
-// each of its keys.
+// expected returns the only response that completes the handshake, bound or unbound. In a bound one it covers the second
+// response.
+func (m *Responder) expected(h *wire.Handshake) [64]byte {
+	switch {
+	case !m.bound:
+		return m.key.response(&m.ohai.Challenge, &m.ohai.PublicKey, m.ohai.ID)
+	case len(h.Responses) != 2:
+		return [64]byte{} // no response equals it, see answered
+	}
+	return m.key.okBoss(&m.bind, &h.Responses[1])
+}
+
+// answered reports whether the OkBoss contains the response. A Go node sends it first of exactly two, a legacy node one
+// for each of its keys.
 func (m *Responder) answered(h *wire.Handshake, want *[64]byte) bool {
-	if m.bound && len(h.Responses) != 1 {
-		return false
+	if m.bound {
+		return len(h.Responses) == 2 && subtle.ConstantTimeCompare(h.Responses[0][:], want[:]) == 1
 	}
 	found := 0
 	for i := range h.Responses {

@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/wire"
 	"golang.org/x/crypto/nacl/box"
+
+	"github.com/gwyh-go/gwyh/internal/nodeid"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // A transcript is a recorded conversation between a probe, whose secret key is known, and a running gwyh 0.1.1.
@@ -50,7 +52,7 @@ type replay struct {
 	t      *testing.T
 	tr     transcript
 	rust   []Key
-	secret Secret
+	secret nodeid.PrivateKey
 
 	hellos map[wire.HandshakeID]wire.Handshake
 	ohais  map[wire.HandshakeID]wire.Handshake
@@ -62,7 +64,7 @@ type replay struct {
 }
 
 func newReplay(t *testing.T, tr transcript) *replay {
-	secret, public := X25519((*[32]byte)(unhex(t, tr.Secret)))
+	secret, public := nodeid.X25519((*[32]byte)(unhex(t, tr.Secret)))
 	if hex.EncodeToString(public[:]) != tr.Public {
 		t.Fatal("the probe's public key is another")
 	}
@@ -114,7 +116,7 @@ func (r *replay) rustHello(now time.Time, sender wire.NodeID, h wire.Handshake) 
 	if r.tr.Name == "10g-ohai-wrong-psk" { // the probe signs its Ohai under a wrong key in this one
 		ring = newRing(r.rust)
 	}
-	m, why := newResponder(&self, &ring, nil, true, now, sender, &h, origin{newSeeded(1), X25519})
+	m, why := newResponder(&self, &ring, nil, true, now, sender, &h, origin{newSeeded(1), nodeid.X25519})
 	if why != accepted {
 		r.fatal("our responder refuses the live node's Hello: " + why.String())
 	}

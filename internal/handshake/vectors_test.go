@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gwyh-go/gwyh/internal/wire"
 	"golang.org/x/crypto/nacl/box"
+
+	"github.com/gwyh-go/gwyh/internal/nodeid"
+	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
 // A vector is one entry of testdata/gwyh-0.1.json, computed by the original implementation.
@@ -111,7 +113,7 @@ func TestResponseIsTheOriginals(t *testing.T) {
 
 func TestPublicKeyIsTheOriginals(t *testing.T) {
 	for _, v := range loadVectors(t, "box_", 2) {
-		_, got := X25519((*[32]byte)(unhex(t, v.Inputs["secret_key"])))
+		_, got := nodeid.X25519((*[32]byte)(unhex(t, v.Inputs["secret_key"])))
 		if hex.EncodeToString(got[:]) != v.Hex {
 			t.Error(v.Name)
 		}
@@ -122,7 +124,7 @@ func TestPublicKeyIsTheOriginals(t *testing.T) {
 func TestBoxesOfTheOriginalOpen(t *testing.T) {
 	for _, v := range loadVectors(t, "packet_box_", 3) {
 		in := v.Inputs
-		secret, _ := X25519((*[32]byte)(unhex(t, in["sender_secret_key"])))
+		secret, _ := nodeid.X25519((*[32]byte)(unhex(t, in["sender_secret_key"])))
 		shared, ok := secret.Agree((*[32]byte)(unhex(t, in["recipient_public_key"])))
 		if !ok {
 			t.Fatal(v.Name)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -183,10 +184,16 @@ func (s seeded) Read(b []byte) (int, error) {
 }
 
 // goID returns the version-8 id of node n.
-func goID(n int) (id wire.NodeID) {
-	id = legacyID(n)
-	id[6] = 0x80
-	return id
+func goID(n int) wire.NodeID { return selfOf(n, nodeid.X25519).Node }
+
+// selfOf returns node n with the secret of its id.
+func selfOf(n int, agreement nodeid.Agreement) *Self {
+	s := new(Self)
+	var err error
+	if s.Node, s.Secret, err = nodeid.New(newSeeded(uint64(n)<<32), agreement); err != nil {
+		panic(err) // the source does not end
+	}
+	return s
 }
 
 // legacyID returns the version-4 id of node n.

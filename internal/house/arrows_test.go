@@ -27,6 +27,7 @@ var floors = [][]string{
 	{"antientropy", "beacon", "broadcast", "joining", "legacy", "overlay", "peers", "pushpull", "swim"},
 	{"direct", "peer", "members"},
 	{"assembly", "arena", "digest", "handshake", "logbook", "outbox", "pacing", "ping", "pmtu", "seen", "selection", "session", "trace"},
+	{"nodeid"},
 	{"memory", "outcome", "quota", "rangeset", "timer", "wire"},
 	{"timestamp"},
 }

@@ -79,7 +79,7 @@ func (i *inspection) members() []status.Member {
 			MetaSize: len(m.Meta), RTT: m.RTT, Legacy: m.Legacy(),
 			ProtocolMin: v[0], ProtocolMax: v[1], ProtocolCur: v[2], DelegateMin: v[3], DelegateMax: v[4], DelegateCur: v[5]})
 		if m.State == wire.StateDead {
-			list[len(list)-1].FoundBy = i.node(m.From)
+			list[len(list)-1].FoundBy = i.node(m.Accuser())
 		}
 		return true
 	}

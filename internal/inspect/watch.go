@@ -76,7 +76,7 @@ func (w *Watch) Gone(now time.Time, core *gossip.Core, e *event.Event) {
 	i := inspection{now: now, core: core}
 	died := status.Event{At: now, Kind: status.MemberDied, Node: nodeOf(m), Heard: e.Heard, DeafSince: e.DeafSince}
 	if e := core.Table().Get(m.ID); e != nil {
-		died.By = i.node(e.From)
+		died.By = i.node(e.Accuser())
 	}
 	w.send(died)
 }

@@ -19,7 +19,7 @@ func TestEntriesOfLegacyNodesAreTakenOnlyInTheFormThatAllDerive(t *testing.T) {
 	}{
 		"as all derive": {func(*wire.Member) {}, Alive},
 		"another name":  {func(e *wire.Member) { e.Name = []byte("node-7") }, Done},
-		"a departure":   {func(e *wire.Member) { e.From = goID(7) }, Done},
+		"a departure":   {func(e *wire.Member) { e.Proof = wire.Proof{7} }, Done},
 		"metadata":      {func(e *wire.Member) { e.Meta = []byte{1} }, Done},
 		"a day ahead":   {func(e *wire.Member) { e.Incarnation += 90_000_000 }, Done},
 		"suspect":       {func(e *wire.Member) { e.State = wire.StateSuspect }, Done},

@@ -44,7 +44,7 @@ func (g *Gateway) Weigh(out []Outcome, now time.Time, n Node, t *members.Table, 
 // wellFormed reports whether an entry has the form that all Go nodes derive. gwyh 0.1 nodes have no metadata, and cannot
 // prove departures.
 func wellFormed(e *wire.Member) bool {
-	return string(e.Name) == Name(e.Addr) && len(e.Meta) == 0 && e.From == wire.NodeID{}
+	return string(e.Name) == Name(e.Addr) && len(e.Meta) == 0 && e.Proof == wire.Proof{}
 }
 
 // weighDeath decides about a Go node's entry that declares a gwyh 0.1 node dead. A node that has heard it since then

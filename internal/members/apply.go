@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -112,7 +113,7 @@ func (t *Table) Refusal(e *wire.Member) Refusal {
 		return Refusal{Address: true, Err: fmt.Errorf("the loopback address %s is not that of another machine", e.Addr.Addr())}
 	case e.Refuted >= e.Incarnation && e.Refuted != 0:
 		return Refusal{Err: errRefuted}
-	case e.From != (wire.NodeID{}) && departuresOf(e.ID, e.From) == 0:
+	case e.Proof != (wire.Proof{}) && nodeid.Departures(e.ID, &e.Proof) == 0:
 		return Refusal{Err: errUnproven}
 	case len(e.Meta) > t.cfg.MetaMax:
 		return Refusal{Err: fmt.Errorf("metadata of %d bytes, of which MetaMax allows %d", len(e.Meta), t.cfg.MetaMax)}
@@ -225,9 +226,10 @@ func (t *Table) write(now time.Time, m *Entry, e *wire.Member) {
 		m.moved = uint32(now.Unix())
 	}
 	m.Incarnation = e.Incarnation
-	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted, m.From = e.Addr, e.Versions, t.zones.zoneOf(e), e.Named, e.Refuted, e.From
-	m.noteDeparture()
-	t.setMeta(m, bytes.Clone(e.Meta))
+	m.Addr, m.Versions, m.Zone, m.Named, m.Refuted = e.Addr, e.Versions, t.zones.zoneOf(e), e.Named, e.Refuted
+	m.From = nil
+	m.noteDeparture(e)
+	t.set(m, bytes.Clone(e.Meta), proofIn(e))
 	switch {
 	case !m.Live():
 		t.release(m)
@@ -249,24 +251,28 @@ func (t *Table) SetGone(now time.Time, e *wire.Member) Change {
 		m = NewEntry(e.ID)
 	}
 	t.SetIncarnation(m, max(m.Incarnation, e.Incarnation))
-	if m.From = e.From; e.State == wire.StateLeft {
-		m.noteDeparture()
+	from := e.From
+	if m.From = &from; e.State == wire.StateLeft {
+		m.From = nil
+		m.noteDeparture(e)
+		t.set(m, m.Meta, proofIn(e))
 	}
 	return t.end(now, m, e.State)
 }
 
 // Fail makes a member, which the given node found dead, a tombstone.
 func (t *Table) Fail(now time.Time, m *Entry, by wire.NodeID) Change {
-	m.From = by
+	m.From = &by
 	return t.end(now, m, wire.StateDead)
 }
 
-// Leave makes this node's own entry a tombstone with a proof of the departure. A departure after DeparturesMax has no
-// proof.
+// Leave makes this node's own entry a tombstone with a proof of the departure. Departures after nodeid.DeparturesMax have
+// no proof.
 func (t *Table) Leave(now time.Time) Change {
-	if t.self.Departures < DeparturesMax {
+	if t.cfg.Secret != nil && t.self.Departures < nodeid.DeparturesMax {
 		t.self.Departures++
-		t.self.From = proofOf(t.cfg.Secret, int(t.self.Departures))
+		proof := t.cfg.Secret.Departure(int(t.self.Departures))
+		t.set(t.self, t.self.Meta, &proof)
 	}
 	return t.end(now, t.self, wire.StateLeft)
 }

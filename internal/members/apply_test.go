@@ -160,7 +160,7 @@ func TestSetAliveReturnsWhatTheApplicationSees(t *testing.T) {
 		m := w.Get(e.ID)
 		same(t, "address", m.Addr, e.Addr)
 		same(t, "metadata", string(m.Meta), string(e.Meta))
-		same(t, "zone", m.Zone, e.Zone())
+		same(t, "zone", m.Zone, wire.Zone{Name: string(e.ZoneName), Valid: e.HasZone})
 		same(t, "versions", m.Versions, e.Versions)
 		same(t, "incarnation", m.Incarnation, e.Incarnation)
 		if !w.Since(m).Equal(w.now) {

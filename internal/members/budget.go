@@ -22,9 +22,9 @@ func (t *Table) Bytes() int { return t.bytes }
 
 // hasRoom reports whether an alive entry may be added or may replace m. A member may always become smaller.
 func (t *Table) hasRoom(m *Entry, e *wire.Member) bool {
-	more := len(e.Name) + len(e.Meta)
+	more := len(e.Name) + len(e.Meta) + proofBytes(proofIn(e))
 	if m != nil {
-		more -= len(m.Name) + len(m.Meta)
+		more -= len(m.Name) + len(m.Meta) + proofBytes(m.Proof)
 	} else {
 		more += EntryBytes
 	}

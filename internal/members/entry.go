@@ -22,7 +22,8 @@ type Member struct {
 	Incarnation uint64        // Unix milliseconds, or one more than the previous incarnation
 	Named       uint64        // Unix time in milliseconds at which the node took its name
 	Refuted     uint64        // the highest incarnation of which the node has refuted accusations; 0 for none
-	From        wire.NodeID   // if dead: the node that found the failure; otherwise: the proof of the last departure, or zero
+	From        *wire.NodeID  // if dead: the node that found the failure, never modified; otherwise nil
+	Proof       *wire.Proof   // of the last departure, never modified; nil for none
 	RTT         time.Duration // last measured round-trip time, updated when it changes by a fifth; 0 if never measured
 }
 
@@ -66,11 +67,11 @@ func (x tombstone) current() bool { return !x.Live() && x.ends == x.Entry.ends }
 // Live reports whether the entry is part of the cluster: alive or suspected.
 func (m *Entry) Live() bool { return m.place >= 0 }
 
-// EntryBytes is the maximum size in bytes of an entry and its share of all indexes, without its name and metadata.
+// EntryBytes is the maximum size in bytes of an entry and its share of all indexes, without its name, metadata and proof.
 const EntryBytes = 360
 
 // bytes returns an upper bound of the memory of an entry.
-func (m *Entry) bytes() int { return EntryBytes + len(m.Name) + len(m.Meta) }
+func (m *Entry) bytes() int { return EntryBytes + len(m.Name) + len(m.Meta) + proofBytes(m.Proof) }
 
 // Says reports whether an alive entry and m say the same, apart from the incarnation.
 func (m *Member) Says(e *wire.Member) bool {
@@ -80,7 +81,7 @@ func (m *Member) Says(e *wire.Member) bool {
 	case m.Zone.Valid != e.HasZone, m.Zone.Name != string(e.ZoneName), m.Versions != e.Versions:
 		return false
 	}
-	return m.Named == e.Named && m.Refuted == e.Refuted && m.From == e.From
+	return m.Named == e.Named && m.Refuted == e.Refuted && m.proof() == e.Proof
 }
 
 // yieldsTo reports whether another alive entry of the same incarnation replaces m because its bytes are larger. All
@@ -93,10 +94,43 @@ func (m *Entry) yieldsTo(e *wire.Member) bool {
 	return bytes.Compare(wire.AppendMember(nil, e), wire.AppendMember(nil, m.Fill(&own))) > 0
 }
 
+// proofIn returns a copy of the proof in an entry, or nil if there is none.
+func proofIn(e *wire.Member) *wire.Proof {
+	if e.Proof == (wire.Proof{}) {
+		return nil
+	}
+	p := e.Proof
+	return &p
+}
+
+// proofBytes returns the memory of a proof.
+func proofBytes(p *wire.Proof) int {
+	if p == nil {
+		return 0
+	}
+	return len(p)
+}
+
+// Accuser returns the node that found the failure, or zero.
+func (m *Member) Accuser() (id wire.NodeID) {
+	if m.From != nil {
+		id = *m.From
+	}
+	return id
+}
+
+// proof returns the proof of the last departure, or zero.
+func (m *Member) proof() (p wire.Proof) {
+	if m.Proof != nil {
+		p = *m.Proof
+	}
+	return p
+}
+
 // Fill writes the wire form of m to e, whose slices it reuses, and returns e. For a suspected member it writes the
 // alive entry; accusations are separate entries.
 func (m *Entry) Fill(e *wire.Member) *wire.Member {
-	e.State, e.ID, e.Incarnation, e.From = m.State, m.ID, m.Incarnation, m.From
+	e.State, e.ID, e.Incarnation, e.From, e.Proof = m.State, m.ID, m.Incarnation, m.Accuser(), m.proof()
 	e.Name = append(e.Name[:0], m.Name...)
 	e.ZoneName, e.HasZone = append(e.ZoneName[:0], m.Zone.Name...), m.Zone.Valid
 	e.Addr, e.Versions, e.Meta, e.Named, e.Refuted = m.Addr, m.Versions, m.Meta, m.Named, m.Refuted

@@ -45,7 +45,7 @@ func (t *Table) Claim(now time.Time, e *wire.Member, replaces func(holder *Entry
 		return t.conflict(now, holder)
 	case holder.Legacy(), holder.isSettled(now) && replaces != nil && replaces(holder):
 		t.setState(holder, wire.StateDead)
-		holder.From = t.self.ID
+		holder.From = &t.self.ID
 		t.Remove(now, holder)
 		return Claim{Granted: true, Holder: holder, Replaced: holder}
 	}

@@ -37,7 +37,7 @@ func TestRestartedNodeTakesItsNameFromItsEarlierRun(t *testing.T) {
 	c := w.SetAlive(w.now, again, claim) // the application sees the same name, address and metadata
 	same(t, "change", c, Change{Kind: Unseen, Member: w.Get(goID(2)), Replaces: true})
 	w.want(1, wire.StateDead)
-	same(t, "who says that it is dead", w.Get(goID(1)).From, goID(0))
+	same(t, "who says that it is dead", w.Get(goID(1)).Accuser(), goID(0))
 	w.want(2, wire.StateAlive)
 	w.check()
 

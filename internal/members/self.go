@@ -40,9 +40,9 @@ func (t *Table) Return(now time.Time) {
 // bytes. changed reports whether the metadata differs from before. The caller then calls Renew.
 func (t *Table) SetMeta(meta []byte, room int) (changed bool, err error) {
 	before := t.self.Meta
-	t.setMeta(t.self, bytes.Clone(meta))
+	t.set(t.self, bytes.Clone(meta), t.self.Proof)
 	if err := t.Fits(room); err != nil {
-		t.setMeta(t.self, before)
+		t.set(t.self, before, t.self.Proof)
 		return false, err
 	}
 	return !bytes.Equal(before, meta), nil

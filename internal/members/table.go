@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/quota"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -68,7 +69,7 @@ type formerName struct {
 // Config is the configuration of a Table.
 type Config struct {
 	Self     Member                // this node; the Table sets Incarnation and Named
-	Secret   wire.NodeID           // proves the departures of this node, see NewID
+	Secret   *nodeid.Secret        // proves the departures of this node; nil: no departure is proven
 	NameHold time.Duration         // time that the name of a dead node is reserved for its address
 	MetaMax  int                   // maximum bytes of metadata of a member
 	Budget   int                   // maximum bytes of all entries; 0 means the constant Budget
@@ -296,12 +297,12 @@ func (t *Table) setState(m *Entry, s wire.State) {
 	m.State = s
 }
 
-// setMeta changes the metadata of an entry.
-func (t *Table) setMeta(m *Entry, meta []byte) {
+// set changes the metadata of an entry and the proof of its last departure, both of which it keeps.
+func (t *Table) set(m *Entry, meta []byte, proof *wire.Proof) {
 	if t.byID[m.ID] == m {
-		t.bytes += len(meta) - len(m.Meta)
+		t.bytes += len(meta) + proofBytes(proof) - len(m.Meta) - proofBytes(m.Proof)
 	}
-	m.Meta = meta
+	m.Meta, m.Proof = meta, proof
 }
 
 // rename changes the name of a live member.
@@ -384,7 +385,7 @@ func (t *Table) own(i int32) *Entry {
 // MemberOf returns an alive entry as a Member, which does not reference the input.
 func (t *Table) MemberOf(e *wire.Member) Member {
 	return Member{ID: e.ID, Name: string(e.Name), Addr: e.Addr, Zone: t.zones.zoneOf(e), Meta: append([]byte(nil), e.Meta...),
-		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted, From: e.From}
+		Versions: e.Versions, State: e.State, Incarnation: e.Incarnation, Named: e.Named, Refuted: e.Refuted, Proof: proofIn(e)}
 }
 
 // zoneNames holds the names of zones, so that entries share the strings.

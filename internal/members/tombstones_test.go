@@ -14,7 +14,7 @@ func TestDeadAndDepartedBecomeTombstones(t *testing.T) {
 	w.sleep(time.Second)
 	c := w.take(gone(1, wire.StateDead, at(0)))
 	same(t, "change", c, Change{Kind: Died, Member: w.Get(goID(1))})
-	same(t, "accuser", c.Member.From, goID(99))
+	same(t, "accuser", c.Member.Accuser(), goID(99))
 	same(t, "dead since", w.Since(c.Member), w.now)
 	if c := w.take(gone(2, wire.StateLeft, at(0))); c.Kind != Left {
 		t.Errorf("%+v", c)
@@ -150,7 +150,7 @@ func TestDrawReservedIsUniformOverTheDeadWithoutASuccessor(t *testing.T) {
 func TestFailNamesTheAccuser(t *testing.T) {
 	w := newWorld(t, 1)
 	c := w.Fail(w.now, w.Get(goID(1)), goID(0))
-	if c.Kind != Died || c.Member.From != goID(0) {
+	if c.Kind != Died || c.Member.Accuser() != goID(0) {
 		t.Errorf("%+v", c)
 	}
 	if c = w.Fail(w.now, w.Get(goID(1)), goID(0)); c.Kind != Unseen {

@@ -27,6 +27,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/inspect"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/pull"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
@@ -94,7 +95,7 @@ func New[N any](config Config[N]) (*Node[N], error) {
 // newCore makes the core. The core's Unsent uses the carrier, which is made later.
 func (n *Node[N]) newCore(now time.Time) (*gossip.Core, error) {
 	c := &n.config
-	id, secret, err := gossip.NewID(rand.Reader)
+	id, secret, err := nodeid.New(rand.Reader, nodeid.X25519)
 	if err != nil {
 		return nil, fmt.Errorf("gwyh: %w", err)
 	}

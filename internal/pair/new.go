@@ -11,6 +11,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/event"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/peers"
 	"github.com/gwyh-go/gwyh/internal/report"
 	"github.com/gwyh-go/gwyh/internal/session"
@@ -33,7 +34,11 @@ func New(t *testing.T) *World {
 }
 
 func (w *World) newNode(n byte) *Node {
-	id := wire.NodeID{0: n, 6: 0x80, 8: 0x80}
+	random := rand.NewChaCha8([32]byte{n})
+	id, secret, err := nodeid.New(random, nodeid.NoAgreement)
+	if err != nil {
+		w.T.Fatal(err)
+	}
 	v := &Node{w: w, ID: id, Path: wire.Path{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 6969)}, IDs: wire.NewIDs([8]byte{n}),
 		RNG: rand.New(rand.NewPCG(1, uint64(n)))}
 	v.Members = members.NewTable(w.Now, members.Config{Self: members.Member{ID: id, Name: string('a' + rune(n) - 1), Addr: v.Path.Remote}, MetaMax: 512, Rand: v.RNG})
@@ -41,8 +46,8 @@ func (w *World) newNode(n byte) *Node {
 	v.Delivery = delivery.New(w.Now, delivery.Config{Self: id, Heartbeat: time.Second, DatagramSize: DatagramSize, DatagramMax: DatagramSize, Pings: true,
 		ProbeInterval: time.Second, Members: &v.Members, IDs: &v.IDs, RNG: v.RNG, Timers: &v.Timers, Out: &v.Out, Events: &v.Events, Report: v.Report, Stats: &v.Stats})
 	v.Sessions = peers.New(peers.Config{Suite: session.Null, Datagram: DatagramSize, Endpoint: v.Delivery.Endpoint, IDs: &v.IDs, Out: &v.Out, Timers: &v.Timers,
-		RNG: v.RNG, Handshake: handshake.Config{Node: id, Name: "n", Advertise: v.Path.Remote, MaxDatagram: DatagramSize, Heartbeat: time.Second,
-			Versions: &[6]byte{1}, Keys: []handshake.Key{handshake.NewKey([]byte("key"), "")}, Rand: rand.NewChaCha8([32]byte{n}), Agreement: handshake.NoAgreement}})
+		RNG: v.RNG, Handshake: handshake.Config{Node: id, Secret: secret, Name: "n", Advertise: v.Path.Remote, MaxDatagram: DatagramSize, Heartbeat: time.Second,
+			Versions: &[6]byte{1}, Keys: []handshake.Key{handshake.NewKey([]byte("key"), "")}, Rand: random, Agreement: nodeid.NoAgreement}})
 	v.Delivery.SetSessions(v.Sessions)
 	v.Detector = swim.New(w.Now, swim.Config{Heartbeat: time.Second, ProbeInterval: time.Second, ProbeTimeout: time.Second, Subscriptions: 3,
 		IndirectChecks: 3, SuspicionMult: 4, SuspicionMaxTimeoutMult: 6, AwarenessMaxMultiplier: 8}, v.RNG, &v.Members, &v.Timers)

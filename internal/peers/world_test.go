@@ -10,6 +10,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/arena"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/outbox"
 	"github.com/gwyh-go/gwyh/internal/outcome"
 	"github.com/gwyh-go/gwyh/internal/peer"
@@ -73,14 +74,18 @@ func pathOf(n byte) wire.Path {
 }
 
 func (w *world) newNode(n byte, keys []handshake.Key) *node {
-	v := &node{w: w, id: goID(n), path: pathOf(n), ids: wire.NewIDs([8]byte{n}), arena: arena.New(arena.Config{})}
 	random := rand.NewChaCha8([32]byte{n})
+	id, secret, err := nodeid.New(random, nodeid.NoAgreement)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	v := &node{w: w, id: id, path: pathOf(n), ids: wire.NewIDs([8]byte{n}), arena: arena.New(arena.Config{})}
 	endpoint := peer.NewEndpoint(peer.Config{HeartbeatGap: time.Second, Paths: pmtu.Config{Size: 1400, Max: 1400},
 		IDs: &v.ids, Out: &v.out, Arena: &v.arena, Timers: &v.timers})
 	v.Table = New(Config{Suite: session.Null, Datagram: 1400, Endpoint: endpoint, IDs: &v.ids, Out: &v.out, Timers: &v.timers,
-		RNG: rand.New(rand.NewPCG(1, uint64(n))), Handshake: handshake.Config{Node: v.id, Name: string('a' + n - 1), Zone: wire.Zone{Name: "z", Valid: true},
+		RNG: rand.New(rand.NewPCG(1, uint64(n))), Handshake: handshake.Config{Node: v.id, Secret: secret, Name: string('a' + n - 1), Zone: wire.Zone{Name: "z", Valid: true},
 			Advertise: v.path.Remote, MaxDatagram: 1300, Heartbeat: time.Second, Versions: &[6]byte{1}, Keys: keys, AllowLegacy: true,
-			Unsent: func(to netip.AddrPort) bool { return to == v.unsent }, Rand: random, Agreement: handshake.NoAgreement}})
+			Unsent: func(to netip.AddrPort) bool { return to == v.unsent }, Rand: random, Agreement: nodeid.NoAgreement}})
 	return v
 }
 

@@ -38,10 +38,15 @@ func (r *Reporter) AttemptFailed(now time.Time, to netip.AddrPort, err error) {
 	}
 }
 
-// Rejected writes why a handshake packet was refused: an operator who sets up a cluster needs to know about a wrong
-// key, label or clock. A call that writes nothing is cheap, because strangers can cause calls.
-func (r *Reporter) Rejected(now time.Time, from netip.AddrPort, reason handshake.Reason) {
-	if kind := rejections[reason]; !r.book.Suppress(now, kind) {
+// Rejected writes why a handshake packet with the sender id was refused: an operator who sets up a cluster needs to know
+// about a wrong key, label or clock. A call that writes nothing is cheap, because strangers can cause calls.
+func (r *Reporter) Rejected(now time.Time, from netip.AddrPort, id wire.NodeID, reason handshake.Reason) {
+	kind := rejections[reason]
+	switch {
+	case r.book.Suppress(now, kind):
+	case reason == handshake.FalseID:
+		r.warn(now, kind, "handshake with %s refused: %s: it shows that of %s (does an attacker have the key?)", from, reason, r.Who(id))
+	default:
 		r.warn(now, kind, "handshake with %s refused: %s%s", from, reason, advice[reason])
 	}
 }

@@ -39,10 +39,10 @@ func (r *Reporter) Removal(now time.Time, a *members.Change) {
 	switch {
 	case m.State == wire.StateLeft:
 		r.log(now, logbook.Left, "member %s left", m)
-	case m.From == wire.NodeID{}:
+	case m.Accuser() == wire.NodeID{}:
 		r.log(now, logbook.Failed, "member %s failed%s", m, lastHeard(now, a))
 	default:
-		r.log(now, logbook.Failed, "member %s failed, detected by %s%s", m, r.Who(m.From), lastHeard(now, a))
+		r.log(now, logbook.Failed, "member %s failed, detected by %s%s", m, r.Who(m.Accuser()), lastHeard(now, a))
 	}
 }
 

@@ -82,7 +82,7 @@ func wireEntry(n byte, name string, named uint64) *wire.Member {
 
 // in returns a copy of an entry in another state.
 func in(m *members.Entry, s wire.State, accuser wire.NodeID) *members.Entry {
-	m.State, m.From = s, accuser
+	m.State, m.From = s, &accuser
 	return m
 }
 
@@ -153,8 +153,10 @@ func TestLineOfEachEvent(t *testing.T) {
 		{"accused", func(r *Reporter) { r.Accused(start, wire.StateDead) }, `[WARN] other nodes consider this node dead: sending a refutation`},
 		{"heard again", func(r *Reporter) { r.HeardAgain(start, 4*time.Second) }, `[INFO] this node hears other nodes again, after 4s in which nothing came`},
 		{"asleep", func(r *Reporter) { r.Asleep(start) }, `[WARN] this node did not run for a while: it begins new handshakes with its links`},
-		{"rejected", func(r *Reporter) { r.Rejected(start, addr(9), handshake.Returned) },
+		{"rejected", func(r *Reporter) { r.Rejected(start, addr(9), wire.NodeID{}, handshake.Returned) },
 			`[WARN] handshake with 10.0.0.9:6969 refused: ` + handshake.Returned.String()},
+		{"false id", func(r *Reporter) { r.Rejected(start, addr(9), id(3), handshake.FalseID) },
+			`[WARN] handshake with 10.0.0.9:6969 refused: id not proven: it shows that of "three" (does an attacker have the key?)`},
 		{"not renewed", func(r *Reporter) { r.NotRenewed(start, id(3), 4) }, `[WARN] the session with "three" was not renewed in 4 tries: continuing with the old one`},
 		{"path shrunk", func(r *Reporter) { r.PathShrunk(start, id(3), 8000, 1400) }, `[WARN] datagrams of 8000 bytes to "three" do not arrive: continuing with 1400`},
 		{"path found", func(r *Reporter) { r.PathFound(start, id(9), 8000) }, `[INFO] datagrams of 8000 bytes reach ` + id(9).String()},
@@ -269,12 +271,12 @@ func TestLinesLeftOutAreCountedWhenTheIntervalIsOver(t *testing.T) {
 func TestRefusedHandshakesOfOneReasonAreOneLine(t *testing.T) {
 	w := newWorld(false, false)
 	for n := range byte(100) {
-		w.Rejected(start, addr(n), handshake.Returned)
+		w.Rejected(start, addr(n), wire.NodeID{}, handshake.Returned)
 	}
 	if got := w.lines(); len(got) != 1 {
 		t.Errorf("%d lines", len(got))
 	}
-	allocs := testing.AllocsPerRun(100, func() { w.Rejected(start, addr(9), handshake.Returned) })
+	allocs := testing.AllocsPerRun(100, func() { w.Rejected(start, addr(9), wire.NodeID{}, handshake.Returned) })
 	if allocs != 0 {
 		t.Errorf("a refusal that is left out costs %v allocations", allocs)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/members"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/swim"
@@ -142,7 +143,9 @@ func (c *Cluster) add(base *members.Base) *Node {
 func (c *Cluster) coreConfig(n *Node, life uint64) gossip.Config {
 	random := c.Net.Reader(life)
 	cfg := c.cfg.Core
-	id, secret, err := gossip.NewID(random)
+	// What else a node draws does not depend on how many bytes its id takes, so that earlier runs can be compared.
+	ids := io.MultiReader(io.LimitReader(random, 16), c.Net.Reader(1<<62|life))
+	id, secret, err := nodeid.New(ids, nodeid.NoAgreement)
 	if err != nil {
 		panic(err) // the network's readers never end
 	}
@@ -152,7 +155,7 @@ func (c *Cluster) coreConfig(n *Node, life uint64) gossip.Config {
 	if c.trace != nil {
 		cfg.Trace = c.trace.Tracer(n.Name)
 	}
-	cfg.Suite, cfg.Agreement = session.Null, handshake.NoAgreement
+	cfg.Suite, cfg.Agreement = session.Null, nodeid.NoAgreement
 	return cfg
 }
 

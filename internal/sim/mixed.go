@@ -8,7 +8,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/gossip"
 	"github.com/gwyh-go/gwyh/internal/gwyh01"
-	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -70,7 +70,7 @@ func (d *Model) begin() {
 	m := d.mixed
 	m.lives++
 	d.Node = gwyh01.New(m.Net.Now(), gwyh01.Config{Addr: d.Addr, Keys: []string{"insecure"}, Seeds: d.Seeds,
-		Suite: session.Null, Agreement: handshake.NoAgreement, Rand: m.Net.Reader(m.lives<<32 | uint64(d.index))})
+		Suite: session.Null, Agreement: nodeid.NoAgreement, Rand: m.Net.Reader(m.lives<<32 | uint64(d.index))})
 	d.up, d.since = true, m.Net.Elapsed()
 }
 

@@ -34,13 +34,16 @@ const (
 	MetaMax = 1<<16 - 1
 )
 
+// A Proof proves a departure of a node: an element of the node's chain, and the hash of its key (package nodeid).
+type Proof [32]byte
+
 // A Member is one entry of a Members message, or the content of an Identity. It is an array:
 //
 //	alive   = [0, id bin(16), incarnation u64, name str, addr bin(6|18), zone nil|str, versions bin(6), meta bin, named u64, refuted u64]
 //	suspect = [1, id bin(16), incarnation u64, from bin(16)]
 //	dead    = [2, id bin(16), incarnation u64, from bin(16)]
-//	left    = [3, id bin(16), incarnation u64, from bin(16)]
-//	          An alive entry of a node that has left before has one more element: from bin(16)
+//	left    = [3, id bin(16), incarnation u64, proof bin(32)]
+//	          An alive entry of a node that has left before has one more element: proof bin(32)
 //	addr    = 4 or 16 address bytes || u16 port
 //
 // The parser skips further elements. A parsed Member owns no memory: Name, ZoneName and Meta alias the input, so an
@@ -50,7 +53,8 @@ type Member struct {
 	ID          NodeID
 	Incarnation uint64
 
-	From NodeID // suspect and dead: the accuser; left: the proof of the departure; alive: that of the last one, or zero
+	From  NodeID // suspect and dead: the accuser
+	Proof Proof  // left: of the departure; alive: of the last one, or zero
 
 	// The following fields are set for alive only.
 
@@ -64,22 +68,12 @@ type Member struct {
 	Refuted  uint64  // accusations of incarnations up to this one are refuted; 0 for none
 }
 
-// Zone returns a copy of m's zone.
-func (m *Member) Zone() Zone {
-	if !m.HasZone {
-		return Zone{}
-	}
-	return Zone{Name: string(m.ZoneName), Valid: true}
-}
-
 // memberElements is the number of elements of an entry for each state.
 var memberElements = [...]uint{StateAlive: 10, StateSuspect: 4, StateDead: 4, StateLeft: 4}
 
-// AppendMember appends m as an entry. Equal members have equal encodings (PROTOCOL.md P4).
-func AppendMember(b []byte, m *Member) []byte { return appendMember(b, m) }
-
-// appendMember appends an entry. The caller must observe the bounds of Member.
-func appendMember(b []byte, m *Member) []byte {
+// AppendMember appends m as an entry. Equal members have equal encodings (PROTOCOL.md P4). The caller must observe the
+// bounds of Member.
+func AppendMember(b []byte, m *Member) []byte {
 	elements := byte(memberElements[m.State])
 	if m.returned() {
 		elements++
@@ -87,9 +81,7 @@ func appendMember(b []byte, m *Member) []byte {
 	b = append(b, tagFixArray|elements, byte(m.State))
 	b = appendUUID(b, (*[16]byte)(&m.ID))
 	b = appendUint(b, m.Incarnation)
-	if m.State != StateAlive {
-		b = appendUUID(b, (*[16]byte)(&m.From))
-	} else {
+	if m.State == StateAlive {
 		b = appendStr(b, m.Name)
 		b = appendAddrPort(b, m.Addr)
 		if m.HasZone {
@@ -102,19 +94,25 @@ func appendMember(b []byte, m *Member) []byte {
 		b = appendUint(b, m.Named)
 		b = appendUint(b, m.Refuted)
 	}
-	if m.returned() {
+	switch {
+	case m.State == StateSuspect, m.State == StateDead:
 		b = appendUUID(b, (*[16]byte)(&m.From))
+	case m.State == StateLeft, m.returned():
+		b = appendBin(b, m.Proof[:])
 	}
 	return b
 }
 
 // returned reports whether m is an alive entry of a node that has left before, and so has one more element.
-func (m *Member) returned() bool { return m.State == StateAlive && m.From != NodeID{} }
+func (m *Member) returned() bool { return m.State == StateAlive && m.Proof != Proof{} }
 
 // Size returns the encoded size of m as an entry, in bytes.
 func (m *Member) Size() int {
 	n := 2 + 18 + uintSize(m.Incarnation)
-	if m.State != StateAlive || m.returned() {
+	switch {
+	case m.State == StateLeft, m.returned():
+		n += 34
+	case m.State != StateAlive:
 		n += 18
 	}
 	if m.State == StateAlive {
@@ -146,34 +144,32 @@ func (c *cursor) member(m *Member) (known bool) {
 	*m = Member{}
 	n := c.arrayLen()
 	state := c.uint(0xff)
-	if c.err != nil {
-		return false
-	}
-	if n == 0 {
+	known = state < uint64(len(memberElements))
+	if n == 0 || known && n < memberElements[state] {
 		c.fail(ErrMalformed)
-		return false
 	}
-	if state >= uint64(len(memberElements)) {
+	switch {
+	case c.err != nil:
+		return false
+	case !known:
 		c.skipN(n - 1)
 		return false
 	}
 	m.State = State(state)
 	want := memberElements[state]
-	if n < want {
-		c.fail(ErrMalformed)
-		return false
-	}
 	c.uuid((*[16]byte)(&m.ID))
 	m.Incarnation = c.uint(1<<64 - 1)
 	if m.State == StateAlive {
 		c.alive(m)
-	} else {
-		c.uuid((*[16]byte)(&m.From))
 	}
-	if m.State == StateAlive && n > want {
-		want++
-		if !c.isNil() {
-			c.uuid((*[16]byte)(&m.From))
+	switch {
+	case m.State == StateSuspect, m.State == StateDead:
+		c.uuid((*[16]byte)(&m.From))
+	case m.State == StateLeft:
+		c.exact(m.Proof[:])
+	case n > want: // alive, and more elements
+		if want++; !c.isNil() {
+			c.exact(m.Proof[:])
 		}
 	}
 	c.skipN(n - want)

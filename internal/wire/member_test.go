@@ -17,14 +17,14 @@ func sampleMembers() []Member {
 	v6 := aliveMember()
 	v6.Addr, v6.HasZone, v6.ZoneName = netip.MustParseAddrPort("[2001:db8::1]:7946"), false, nil
 	returned := aliveMember()
-	returned.From = NodeID(id2)
+	returned.Proof = Proof{1, 31: 2}
 	return []Member{
 		aliveMember(),
 		v6,
 		returned,
 		{State: StateSuspect, ID: NodeID(id1), Incarnation: 3, From: NodeID(id2)},
 		{State: StateDead, ID: NodeID(id1), Incarnation: 300, From: NodeID(id2)},
-		{State: StateLeft, ID: NodeID(id1), Incarnation: 70000, From: NodeID(id2)},
+		{State: StateLeft, ID: NodeID(id1), Incarnation: 70000, Proof: Proof{3, 31: 4}},
 	}
 }
 
@@ -33,7 +33,7 @@ func TestMemberHasTheLayoutDrawn(t *testing.T) {
 	m := aliveMember()
 	want := seq(num(0), bin(id1), num(1795382819920), str("node-17"), bin([]byte{10, 1, 2, 3, 27, 57}), str("eu-west"),
 		bin([]byte{1, 5, 2, 0, 0, 0}), bin([]byte("role=db")), num(1795382819000), num(1795382819001))
-	if got := appendMember(nil, &m); !bytes.Equal(got, want) {
+	if got := AppendMember(nil, &m); !bytes.Equal(got, want) {
 		t.Errorf("got %x\nwant %x", got, want)
 	}
 }
@@ -45,7 +45,7 @@ func TestSizeOfAMemberIsThatOfItsBytes(t *testing.T) {
 		if r.IntN(5) == 0 {
 			m.Addr = netip.AddrPort{}
 		}
-		if got := len(appendMember(nil, &m)); got != m.Size() {
+		if got := len(AppendMember(nil, &m)); got != m.Size() {
 			t.Fatalf("%d bytes, Size %d: %+v", got, m.Size(), m)
 		}
 	}
@@ -55,7 +55,7 @@ func TestMappedAddressOfAMemberBecomesIPv4(t *testing.T) {
 	m := aliveMember()
 	m.Addr = netip.MustParseAddrPort("[::ffff:10.1.2.3]:6969")
 	want := aliveMember()
-	if got := appendMember(nil, &m); !bytes.Equal(got, appendMember(nil, &want)) {
+	if got := AppendMember(nil, &m); !bytes.Equal(got, AppendMember(nil, &want)) {
 		t.Errorf("got %x", got)
 	}
 	mapped := m.Addr.Addr().As16()
@@ -104,7 +104,7 @@ func TestMembersWithoutAnEntryAreNoMessage(t *testing.T) {
 // PROTOCOL.md I1.
 func TestLaterVersionsOfAMemberAreRead(t *testing.T) {
 	long := func(m *Member) []byte { // with two more elements than any of this version
-		b := appendMember(nil, m)
+		b := AppendMember(nil, m)
 		if m.State == StateAlive && !m.returned() {
 			b[0]++
 			b = append(b, tagNil)

@@ -40,7 +40,7 @@ func (w *MembersWriter) Append(m *Member, limit int) bool {
 	if w.n == math.MaxUint16 || len(w.b)+m.Size() > limit {
 		return false
 	}
-	w.b = appendMember(w.b, m)
+	w.b = AppendMember(w.b, m)
 	w.n++
 	return true
 }
@@ -92,7 +92,7 @@ func (it *MemberIter) Err() error { return it.c.err }
 
 // AppendIdentity appends the first message of a node under a new session, its own alive entry: {"Identity": entry}.
 func AppendIdentity(b []byte, id MessageID, m *Member) []byte {
-	return appendMember(appendMessageHead(b, &id, "Identity"), m)
+	return AppendMember(appendMessageHead(b, &id, "Identity"), m)
 }
 
 // ParseIdentity parses the Data of a KindIdentity into m, overwriting all fields. Its slices alias data.

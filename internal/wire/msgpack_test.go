@@ -142,11 +142,13 @@ func TestMessagesEqualThoseOfGoMsgpack(t *testing.T) {
 func (r random) member() Member {
 	m := Member{State: State(r.IntN(4)), ID: NodeID(r.id()), Incarnation: r.uint(64)}
 	switch m.State {
-	case StateSuspect, StateDead, StateLeft:
+	case StateSuspect, StateDead:
 		m.From = NodeID(r.id())
+	case StateLeft:
+		m.Proof = Proof(r.exactly(32))
 	case StateAlive:
 		if r.IntN(4) == 0 {
-			m.From = NodeID(r.id())
+			m.Proof = Proof(r.exactly(32))
 		}
 		z := r.zone()
 		m.Name, m.HasZone = r.exactly(r.IntN(NameMax+1)), z.Valid
@@ -163,16 +165,19 @@ func (r random) member() Member {
 }
 
 func memberValue(m *Member) any {
-	if m.State != StateAlive {
+	switch m.State {
+	case StateSuspect, StateDead:
 		return list{m.State, m.ID[:], m.Incarnation, m.From[:]}
+	case StateLeft:
+		return list{m.State, m.ID[:], m.Incarnation, m.Proof[:]}
 	}
-	zone := zoneValue(m.Zone())
+	zone := zoneValue(Zone{Name: string(m.ZoneName), Valid: m.HasZone})
 	addr, _ := m.Addr.MarshalBinary() // the same except for the byte order of the port
 	n := len(addr)
 	addr[n-2], addr[n-1] = addr[n-1], addr[n-2]
 	values := list{m.State, m.ID[:], m.Incarnation, string(m.Name), addr, zone, m.Versions[:], m.Meta, m.Named, m.Refuted}
 	if m.returned() {
-		values = append(values, m.From[:])
+		values = append(values, m.Proof[:])
 	}
 	return values
 }

@@ -10,7 +10,7 @@ package wire
 func AppendMemberList(b []byte, m *Member) []byte {
 	alive := *m
 	alive.State = StateAlive
-	return appendMember(append(b, byte(m.State)), &alive)
+	return AppendMember(append(b, byte(m.State)), &alive)
 }
 
 // ParseMemberList calls yield with each member of a member list until it returns false. The slices of the members alias data.

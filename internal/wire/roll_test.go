@@ -43,7 +43,7 @@ func TestBrokenRollIsRefused(t *testing.T) {
 	dead := Member{State: StateDead, ID: NodeID(id1)}
 	for name, b := range map[string][]byte{
 		"a later state":  append([]byte{byte(StateLeft) + 1}, b[1:]...),
-		"no alive entry": appendMember([]byte{0}, &dead),
+		"no alive entry": AppendMember([]byte{0}, &dead),
 	} {
 		if ParseMemberList(b, func(*Member) bool { return true }) == nil {
 			t.Error(name)

@@ -1,4 +1,4 @@
-"""Keys, proofs and boxes of docs/PROTOCOL.md: C1 to C4, X1 to X5, H1 to H3, S1 to S5, K1."""
+"""Keys, proofs and boxes of docs/PROTOCOL.md: C1 to C4, N1, X1 to X6, H1 to H3, S1 to S5, K1."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ import wire
 
 MAGIC = b"gwyh-ext"
 HELLO, OHAI = 1, 2  # roles of X1
-NAME, ADDRESS, VERSIONS, COOKIE = 1, 2, 3, 4  # types of the tail of X1
+NAME, ADDRESS, VERSIONS, COOKIE, CLAIM = 1, 2, 3, 4, 5  # types of the tail of X1
 BLOCK = 64
 
 
@@ -71,24 +71,45 @@ def random_uuid(version):
 DEPARTURES = 32
 
 
-def proof_of_departure(secret, number):
-    """N1: the proof of a departure, from 1 on. That of departure 0 is the id of the node."""
-    for _ in range(DEPARTURES - number):
-        secret = _next_id(secret)
-    return secret
+class Identity:
+    """N1: the id of a node, and what only the node has to prove that it is its own."""
+
+    def __init__(self):
+        self.chain = [random_uuid(8)]
+        while len(self.chain) <= DEPARTURES:
+            self.chain.insert(0, _uuid(self.chain[0]))
+        self.sk, pk = key_pair()
+        self.key_hash, self.claim = _key_hash(pk), self.chain[0] + pk
+        self.id = id_of(self.claim)
+
+    def departure(self, number):
+        """The proof of a departure, from 1 on."""
+        return self.chain[number] + self.key_hash
+
+
+def id_of(claim):
+    """N1: the id that a claim belongs to."""
+    if claim is None or len(claim) != 48:
+        raise Rejected("no claim")
+    return _uuid(claim[:16] + _key_hash(claim[16:]))
 
 
 def departure_of(ident, proof):
     """N1: which departure of a node a proof proves, or 0."""
+    element, key_hash = proof[:16], proof[16:]
     for number in range(1, DEPARTURES + 1):
-        proof = _next_id(proof)
-        if proof == ident:
+        element = _uuid(element)
+        if _uuid(element + key_hash) == ident:
             return number
     return 0
 
 
-def _next_id(ident):
-    b = bytearray(blake2b(ident, size=32)[:16])
+def _key_hash(pk):
+    return blake2b(pk, size=32)[:16]
+
+
+def _uuid(data):
+    b = bytearray(blake2b(data, size=32)[:16])
     b[6], b[8] = b[6] & 0x0F | 0x80, b[8] & 0x3F | 0x80
     return bytes(b)
 
@@ -99,21 +120,21 @@ def version_of(ident):
 
 # The extension block (X1 to X3)
 
-Block = namedtuple("Block", "role capabilities incarnation datagram interval binding name address versions cookie signed")
+Block = namedtuple("Block", "role capabilities incarnation datagram interval binding name address versions cookie claim signed")
 # signed: block[8:32] and block[64:length], which the binding covers
 
 
-def _tail(name, address, versions, cookie):
+def _tail(name, address, versions, cookie, claim):
     tail = b""
-    for kind, value in ((NAME, name.encode()), (ADDRESS, address), (VERSIONS, versions), (COOKIE, cookie)):
+    for kind, value in ((NAME, name.encode()), (ADDRESS, address), (VERSIONS, versions), (COOKIE, cookie), (CLAIM, claim)):
         if value and not (kind == NAME and len(value) > 64):
             tail += struct.pack(">BH", kind, len(value)) + value
     return tail
 
 
-def encode_block(role, binding_of, incarnation, datagram, interval, name, address, versions, cookie=b"", capabilities=0):
+def encode_block(role, binding_of, incarnation, datagram, interval, name, address, versions, claim=b"", cookie=b"", capabilities=0):
     """binding_of is called with block[8:32] and the tail."""
-    tail = _tail(name, address, versions, cookie)
+    tail = _tail(name, address, versions, cookie, claim)
     head = struct.pack(">BBHIQII", 1, role, BLOCK + len(tail), capabilities, incarnation, datagram, interval)
     return MAGIC + head + binding_of(head, tail) + tail
 
@@ -142,6 +163,7 @@ def parse_block(message):
     return Block(
         role, capabilities, incarnation, datagram, interval, message[32:64],
         found.get(NAME, b"").decode(errors="replace"), found.get(ADDRESS), found.get(VERSIONS), found.get(COOKIE),
+        found.get(CLAIM),
         (message[8:32], message[BLOCK:length]),
     )  # fmt: skip
 
@@ -157,14 +179,35 @@ def hello_binding(handshake, node, timestamp, pk, zone, head, tail):
     return blake2b(what + head + tail, size=32)
 
 
-def ohai_binding(hello, node, pk, zone, challenge, head, tail):
-    what = b"gwyh/1 ohai" + hello + node + pk + _zone(zone) + struct.pack(">H", 69) + challenge
+def ohai_binding(hello, node, pk, zone, challenge, proof, head, tail):
+    what = b"gwyh/1 ohai" + hello + node + pk + _zone(zone) + struct.pack(">H", 69) + challenge + proof
     return blake2b(what + head + tail, size=32)
 
 
-def okboss_response(k, ohai):
-    """H3."""
-    return blake2b(b"gwyh/1 okboss" + ohai, k)
+def agree(sk, pk):
+    """The shared secret of two keys."""
+    try:
+        return crypto_scalarmult(sk, pk)
+    except Exception as e:  # libsodium refuses a shared secret of all zeros
+        raise Rejected("shared secret of zeros") from e
+
+
+def check_claim(claim, sender):
+    """X6: returns the key of the sender's id."""
+    if id_of(claim) != sender:
+        raise Rejected("claim of another id")
+    return claim[16:]
+
+
+def okboss_responses(k, ohai, claim, shared):
+    """H3: both responses. shared: of the key of the claim and the Ohai's."""
+    second = claim + blake2b(b"gwyh/1 id" + ohai + shared, k)[:16]
+    return [okboss_response(k, ohai, second), second]
+
+
+def okboss_response(k, ohai, second):
+    """H3: the first response."""
+    return blake2b(b"gwyh/1 okboss" + ohai + second, k)
 
 
 def verify(hmacs, keys, timestamp):
@@ -194,12 +237,8 @@ class Session:
 
     WINDOW = 4032
 
-    def __init__(self, own, peer, k, sk, pk, binding, initiator):
-        try:
-            shared = crypto_scalarmult(sk, pk)
-        except Exception as e:  # libsodium refuses a shared secret of all zeros
-            raise Rejected("shared secret of zeros") from e
-        keys = blake2b(b"gwyh/1 keys" + shared + binding, k)
+    def __init__(self, own, peer, k, shared, binding, initiator):
+        keys = blake2b(b"gwyh/1 keys" + b"".join(shared) + binding, k)  # S1
         self.own, self.peer, self.prefix = own, peer, binding[:16]
         self.send_key, self.open_key = (keys[:32], keys[32:]) if initiator else (keys[32:], keys[:32])
         self.sent = self.highest = self.bytes = 0

@@ -155,7 +155,7 @@ class HalfOpen:
 
     def __init__(self, hello, block):
         self.hello, self.block = hello, block
-        self.ohai = self.binding = self.k = self.sk = self.identity = None
+        self.ohai = self.binding = self.k = self.sk = self.own = self.identity = None
 
 
 class Peer:
@@ -184,8 +184,8 @@ class Node:
         self.socket.bind((host, 0))
         self.addr = self.socket.getsockname()
         self.keys = [crypto.ring_key(key, label)]
-        self.secret = crypto.random_uuid(8)
-        self.id = crypto.proof_of_departure(self.secret, 0)  # N1
+        self.identity = crypto.Identity()
+        self.id, self.claim = self.identity.id, self.identity.claim
         tag = bytearray(secrets.token_bytes(8))
         tag[6] = tag[6] & 0x0F | 0x80  # P3
         self.tag, self.made, self.spoken = bytes(tag), 0, 0
@@ -221,9 +221,7 @@ class Node:
 
     def join(self, addr, timeout=5.0):
         """Y9: a handshake, the own entry, a subscription, and a comparison of members. Returns whether all succeeded."""
-        attempt = Attempt(addr)
-        self.attempts.append(attempt)
-        self._hello(attempt)
+        attempt = self.begin(addr)
         if not self.run(lambda: attempt.session and self._confirmed(attempt.session), timeout):
             self.attempts.remove(attempt)
             return False
@@ -235,6 +233,17 @@ class Node:
         self._subscribe(peer)
         self._compare(peer)
         return self.run(lambda: peer.subscribed and peer.root and self.equals(peer), timeout)
+
+    def begin(self, addr):
+        """Begins a handshake with the node at an address."""
+        attempt = Attempt(addr)
+        self.attempts.append(attempt)
+        self._hello(attempt)
+        return attempt
+
+    def confirmed(self):
+        """Returns whether another node has sealed anything for this one."""
+        return any(self._confirmed(s) for p in self.peers.values() for s in p.sessions)
 
     def run(self, until, timeout):
         """Takes part in the cluster until the condition holds or the time is up. Returns whether it holds."""
@@ -286,7 +295,7 @@ class Node:
     def leave(self, timeout=1.0):
         """M8."""
         left = wire.Other(
-            wire.LEFT, self.id, self.entry.incarnation, crypto.proof_of_departure(self.secret, 1)
+            wire.LEFT, self.id, self.entry.incarnation, self.identity.departure(1)
         )
         self.left, links = True, self._links()
         tokens = {p.id: secrets.randbits(62) for p in links}
@@ -344,10 +353,10 @@ class Node:
 
     # Handshake.
 
-    def _block(self, role, binding_of):
+    def _block(self, role, binding_of, claim=b""):
         return crypto.encode_block(
             role, binding_of, self.entry.incarnation, 65507, int(self.heartbeat * 1000),
-            self.entry.name, self.entry.addr, VERSIONS,
+            self.entry.name, self.entry.addr, VERSIONS, claim,
         )  # fmt: skip
 
     def _timestamp(self):
@@ -387,15 +396,17 @@ class Node:
         ohai = packet.content.fields
         k, message = crypto.verify(ohai.hmacs, self.keys, attempt.timestamp)
         block = crypto.bound_block(message, packet.sender, crypto.OHAI)
+        theirs = crypto.agree(attempt.sk, crypto.check_claim(block.claim, packet.sender))
         binding = crypto.ohai_binding(
-            attempt.binding, packet.sender, ohai.pk, ohai.zone, ohai.challenge, *block.signed
+            attempt.binding, packet.sender, ohai.pk, ohai.zone, ohai.challenge, theirs, *block.signed
         )
         if binding != block.binding:
             raise crypto.Rejected("binding of the Ohai")
-        session = crypto.Session(self.id, packet.sender, k, attempt.sk, ohai.pk, binding, initiator=True)
+        shared = [crypto.agree(attempt.sk, ohai.pk), theirs, crypto.agree(self.identity.sk, ohai.pk)]
+        session = crypto.Session(self.id, packet.sender, k, shared, binding, initiator=True)
         attempt.session, attempt.addr = session, source  # R1
         self._peer(session, block, source)
-        okboss = wire.OkBoss([crypto.okboss_response(k, binding)])
+        okboss = wire.OkBoss(crypto.okboss_responses(k, binding, self.claim, shared[2]))
         identity = session.seal(self._message("Identity", self.entry))
         attempt.packets = [
             lambda: self._handshake_packet(source, attempt.handshake, "OkBoss", okboss),
@@ -437,12 +448,13 @@ class Node:
         sk, pk = crypto.key_pair()
         challenge = secrets.token_bytes(69)
         state = self.half_open[key] = HalfOpen(hello, block)
+        state.own = crypto.agree(self.identity.sk, hello.pk)
 
         def binding_of(head, tail):
-            state.binding = crypto.ohai_binding(hello_binding, self.id, pk, None, challenge, head, tail)
+            state.binding = crypto.ohai_binding(hello_binding, self.id, pk, None, challenge, state.own, head, tail)
             return state.binding
 
-        message = crypto.padded(self._block(crypto.OHAI, binding_of))
+        message = crypto.padded(self._block(crypto.OHAI, binding_of, self.claim))
         state.ohai = wire.Ohai(pk, None, [wire.Hmac(crypto.hmac_sum(k, message, hello.timestamp), message)], challenge)
         state.k, state.sk = k, sk
         self._write(self._handshake_packet(source, key[1], "Ohai", state.ohai), source)
@@ -453,15 +465,22 @@ class Node:
         if state is None:
             raise crypto.Rejected("an OkBoss that belongs to no handshake")
         if state.identity is None:
-            want = crypto.okboss_response(state.k, state.binding)
-            if not any(secrets.compare_digest(r, want) for r in packet.content.fields.responses):
-                raise crypto.Rejected("response of the OkBoss")
-            session = crypto.Session(
-                self.id, packet.sender, state.k, state.sk, state.hello.pk, state.binding, initiator=False
-            )
+            shared = self._check_okboss(state, packet.sender, packet.content.fields.responses)
+            session = crypto.Session(self.id, packet.sender, state.k, shared, state.binding, initiator=False)
             self._peer(session, state.block, source)
             state.identity = session.seal(self._message("Identity", self.entry))
         self._write(state.identity, source)
+
+    def _check_okboss(self, state, sender, responses):
+        """H3, X6. Returns the three shared secrets."""
+        first = len(responses) == 2 and crypto.okboss_response(state.k, state.binding, responses[1])
+        if not first or not secrets.compare_digest(first, responses[0]):
+            raise crypto.Rejected("response of the OkBoss")
+        claim = responses[1][:48]
+        theirs = crypto.agree(state.sk, crypto.check_claim(claim, sender))
+        if crypto.okboss_responses(state.k, state.binding, claim, theirs) != responses:
+            raise crypto.Rejected("proof of the initiator's id")
+        return [crypto.agree(state.sk, state.hello.pk), state.own, theirs]
 
     # Receiving.
 

@@ -405,6 +405,50 @@ class Keys(Case):
         self.assertEqual((node.peers, node.rejected), ({}, []))
 
 
+class Ids(Case):
+    """A node that has the key of the cluster acts under the id of a member (X6)."""
+
+    def impostor(self, own_claim):
+        member, node = self.member(), self.node("impostor")
+        node.id, node.entry = member.id, member.entry
+        if not own_claim:
+            node.claim = member.claim
+        return member, node
+
+    def begins(self, own_claim):
+        member, node = self.impostor(own_claim)
+        node.begin(self.agent.addr)
+        self.together(member, node, node.confirmed, 1.0)
+        self.refused(member, node, 'id not proven: it shows that of "python"')
+
+    def answers(self, own_claim, reason):
+        member, node = self.impostor(own_claim)
+        process, out = self.agent.start("join", "%s:%d" % node.addr)
+        with out:
+            self.together(member, node, lambda: process.poll() is not None, SECONDS)
+            process.kill()
+            self.assertNotEqual(process.wait(), 0)
+        self.refused(member, node, reason)
+
+    def refused(self, member, node, reason):
+        self.assertFalse(node.confirmed(), "the agent has a session with the impostor")
+        self.assertIn("handshake with %s:%d refused: %s" % (*node.addr, reason), self.agent.log())
+        found = self.members(member)["python"]
+        self.assertEqual((found["state"], found["addr"]), ("alive", "%s:%d" % member.addr))
+
+    def test_agent_is_not_joined_with_another_claim(self):
+        self.begins(own_claim=True)
+
+    def test_agent_is_not_joined_with_the_claim_of_the_member(self):
+        self.begins(own_claim=False)
+
+    def test_agent_does_not_join_a_node_with_another_claim(self):
+        self.answers(True, 'id not proven: it shows that of "python"')
+
+    def test_agent_does_not_join_a_node_with_the_claim_of_the_member(self):
+        self.answers(False, "bad binding")
+
+
 class Labels(Case):
     flags = ("-label", "here")
 

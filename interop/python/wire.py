@@ -291,7 +291,7 @@ def rfc3339(ns):
 
 # Messages (P1 to P11)
 
-_u8, _u16, _u32, _u64, _id = uint(8), uint(16), uint(32), uint(64), blob(16)
+_u8, _u16, _u32, _u64, _id, _proof = uint(8), uint(16), uint(32), uint(64), blob(16), blob(32)
 
 ALIVE, SUSPECT, DEAD, LEFT = range(4)
 # origin: the accuser, or the proof of the departure. An alive entry has that of the last departure, or None.
@@ -310,14 +310,14 @@ def entry(v):
     state = _u8(v[0])
     if state > LEFT:
         return None
-    types = _alive if state == ALIVE else [_u8, _id, _u64, _id]
+    types = _alive if state == ALIVE else [_u8, _id, _u64, _proof if state == LEFT else _id]
     if len(v) < len(types):
         raise Malformed(f"short entry of state {state}")
     fields = [of(x) for of, x in zip(types, v)]
     if state != ALIVE:
         return Other(*fields)
     if len(v) > len(types) and v[len(types)] is not None:
-        fields.append(_id(v[len(types)]))
+        fields.append(_proof(v[len(types)]))
     return Alive(*fields)
 
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -410,7 +411,7 @@ func (x *examination) path(ctx context.Context, a *attempt) bool {
 // join joins the node as any node on this machine would, and leaves.
 func (x *examination) join(ctx context.Context) {
 	c := gwyh.DefaultLANConfig()
-	c.Name = fmt.Sprintf("%s-%x", selfName, newNodeID())[:len(selfName)+9]
+	c.Name = fmt.Sprintf("%s-%08x", selfName, rand.Uint32())
 	c.BindAddr, c.BindPort, c.AdvertisePort = x.from.String(), int(x.own), 0
 	c.Label, c.LogHandler, c.MetaMax = x.Label, slog.DiscardHandler, max(x.Meta, gwyh.MetaMaxSize)
 	c.UDPBufferSize = max(c.UDPBufferSize, min(c.MetaMax+1000, 65507))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -54,18 +55,13 @@ type attempt struct {
 	wrong    error                  // first error of the system when it sent something
 }
 
-func newNodeID() (id wire.NodeID) {
-	_, _ = rand.Read(id[:]) // never fails
-	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80
-	return id
-}
-
 // datagramTaken is the size in bytes of the largest datagram that the doctor announces to accept.
 const datagramTaken = 65507
 
 func newAttempt(t try, clock func() time.Time) *attempt {
-	a := &attempt{try: t, id: newNodeID(), clock: clock}
-	a.endpoint = handshake.New(handshake.Config{Node: a.id, Name: selfName, MaxDatagram: datagramTaken, Heartbeat: time.Second,
+	id, secret, _ := nodeid.New(rand.Reader, nodeid.X25519) // never fails
+	a := &attempt{try: t, id: id, clock: clock}
+	a.endpoint = handshake.New(handshake.Config{Node: a.id, Secret: secret, Name: selfName, MaxDatagram: datagramTaken, Heartbeat: time.Second,
 		Keys: []handshake.Key{t.key}, Rand: rand.Reader})
 	return a
 }

@@ -1,25 +1,22 @@
-package handshake
+package nodeid
 
-import (
-	"crypto/ecdh"
-	"io"
-)
+import "crypto/ecdh"
 
-// A Secret is the private half of a key agreement. It is used once.
-type Secret interface {
+// A PrivateKey is the private half of a key agreement.
+type PrivateKey interface {
 	// Agree returns the shared secret. ok is false if the secret would be all zeros (PROTOCOL.md L8, S1).
 	Agree(public *[32]byte) (shared [32]byte, ok bool)
 }
 
-// An Agreement derives a secret and its public key from 32 random bytes.
-type Agreement func(random *[32]byte) (Secret, [32]byte)
+// An Agreement derives a private key and its public key from 32 random bytes.
+type Agreement func(random *[32]byte) (PrivateKey, [32]byte)
 
 // X25519 is the protocol's key agreement. crypto/ecdh computes the public key once, while x/crypto/curve25519
 // computes it at each use, which would double the cost of a handshake.
-func X25519(random *[32]byte) (Secret, [32]byte) {
+func X25519(random *[32]byte) (PrivateKey, [32]byte) {
 	key, err := ecdh.X25519().NewPrivateKey(random[:])
 	if err != nil {
-		panic("handshake: 32 bytes were refused as a key: " + err.Error())
+		panic("nodeid: 32 bytes were refused as a key: " + err.Error())
 	}
 	return (*x25519)(key), [32]byte(key.PublicKey().Bytes())
 }
@@ -42,7 +39,7 @@ func (s *x25519) Agree(public *[32]byte) (shared [32]byte, ok bool) {
 
 // NoAgreement is for simulations of large clusters, which omit cryptography. Anyone who sees both public keys can
 // compute the shared secret.
-func NoAgreement(random *[32]byte) (Secret, [32]byte) { return plain(*random), *random }
+func NoAgreement(random *[32]byte) (PrivateKey, [32]byte) { return plain(*random), *random }
 
 type plain [32]byte
 
@@ -51,17 +48,4 @@ func (s plain) Agree(public *[32]byte) (shared [32]byte, ok bool) {
 		shared[i] = s[i] ^ public[i]
 	}
 	return shared, shared != [32]byte{}
-}
-
-// An origin is the source of keys, ids, challenges and padding.
-type origin struct {
-	io.Reader
-	agreement Agreement
-}
-
-func (o origin) secret() (Secret, [32]byte) {
-	var random [32]byte
-	fill(o, random[:])
-	defer clear(random[:])
-	return o.agreement(&random)
 }
