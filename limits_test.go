@@ -76,6 +76,8 @@ var limitsOf = map[string][]string{
 	"addresses of Joins that are knocked at":        {"node.knocksMax"},
 	"seeds that are not tried":                      {"resolve.seedsMax"},
 	"subscribers |":                                 {"overlay.SubscribersPer"},
+	"subscribers of one source":                     {"overlay.SubscribersOfSource"},
+	"members of other zones":                        {"overlay.hubsPer", "overlay.hubsOfSource"},
 	"nodes with a session and no link":              {"peers.UnlinkedMax"},
 	"sessions with one node":                        {"session.MaxSessions"},
 	"packet counts by address":                      {"peers.seqsMax"},

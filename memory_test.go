@@ -27,7 +27,7 @@ import (
 
 // fixedBounds returns the bounds in bytes of all stores of a node that do not depend on Config.MemoryLimit.
 func fixedBounds(c *gwyh.Config) map[string]int {
-	links := c.Subscriptions*(1+overlay.SubscribersPer) + legacy.LinksMax
+	links := overlay.ChosenMost(c.Subscriptions) + c.Subscriptions*overlay.SubscribersPer + legacy.LinksMax
 	own := gossip.PeerBytes()
 	return map[string]int{
 		"large messages":                   assembly.Bound(),

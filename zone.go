@@ -9,8 +9,8 @@ type DistributionStrategy int
 const (
 	// Uniform ignores zones. It spreads messages quickly if all distances are similar.
 	Uniform DistributionStrategy = iota
-	// HubAndSpoke chooses one node of each other zone and otherwise nodes of its own zone. It causes the least
-	// traffic between zones.
+	// HubAndSpoke chooses one node of each other zone, at most two for each of Config.Subscriptions, and otherwise nodes
+	// of its own zone. It causes the least traffic between zones.
 	HubAndSpoke
 	// PreferLocal chooses a node of its own zone twice as often as a node of another zone.
 	PreferLocal

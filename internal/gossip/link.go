@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -34,6 +35,14 @@ func (o *overlaying) Reachable(now time.Time, id wire.NodeID) bool {
 
 // Dialing reports whether a handshake with a member is in progress.
 func (o *overlaying) Dialing(id wire.NodeID) bool { return o.core.hs.dials.Dialing(id) }
+
+// Remote returns the address from which the packets of a peer come, or an invalid one if there is no session with it.
+func (o *overlaying) Remote(id wire.NodeID) (a netip.AddrPort) {
+	if p := o.core.peers[id]; p != nil {
+		a = p.Sessions.Path().Remote
+	}
+	return a
+}
 
 // conclude sets the timers and executes the actions that one input to the Overlay caused.
 func (o *overlaying) conclude(now time.Time, out []overlay.Action) {
@@ -149,7 +158,7 @@ func (o *overlaying) handleStart(now time.Time, p *peer) {
 		p.push.Subscribe()
 		return
 	}
-	o.conclude(now, o.HandleStart(o.acts, now, &p.overlay, p.push.Vetoed || o.core.delivery.Excludes(&p.Peer)))
+	o.conclude(now, o.HandleStart(o.acts, now, o, &p.overlay, p.push.Vetoed || o.core.delivery.Excludes(&p.Peer)))
 }
 
 // unlink ends the link with p on this side, without notifying p.

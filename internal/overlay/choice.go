@@ -78,9 +78,14 @@ func (o *Overlay) Rechoose(out []Action, now time.Time, c Contacts) (acts []Acti
 	o.keepRequested(now, c, whole)
 	o.followSelection(now, c)
 	o.choosePreferred(now)
-	for _, x := range o.choose(now, whole) {
+	before := len(o.choice)
+	for _, x := range o.choose(now, c, whole) {
 		o.choice = append(o.choice, x.id)
 	}
+	if whole {
+		o.keep(now, o.choice[before:])
+	}
+	slices.SortStableFunc(o.choice, o.keptLast)
 	if o.choiceChanged() {
 		o.act(Action{Kind: Chosen})
 	}
@@ -93,12 +98,12 @@ func (o *Overlay) Rechoose(out []Action, now time.Time, c Contacts) (acts []Acti
 	return o.end(), true
 }
 
-// keepRequested keeps a part of the previous choice: nothing if whole, otherwise the members that this node has
+// keepRequested keeps a part of the previous choice: the kept members if whole, otherwise the members that this node has
 // subscribed to, is asking or is dialing. The first whole choice also keeps that part, because it would often end the
 // first link.
 func (o *Overlay) keepRequested(now time.Time, c Contacts, whole bool) {
 	if whole && !o.wholeAt.IsZero() {
-		o.choice = o.choice[:0]
+		o.choice = append(o.choice[:0], o.kept...)
 	}
 	o.choice = slices.DeleteFunc(o.choice, func(id wire.NodeID) bool {
 		return !o.requested(c, id) || !o.selection.Allows(now, id)
@@ -118,12 +123,12 @@ func (o *Overlay) choosePreferred(now time.Time) {
 }
 
 // candidates yields the members that may be chosen and whose ranks are at most limit.
-func (o *Overlay) candidates(now time.Time, limit *float64) func(yield func(candidate)) {
+func (o *Overlay) candidates(now time.Time, c Contacts, limit *float64) func(yield func(candidate)) {
 	return func(yield func(candidate)) {
 		for m := range o.members.Each {
 			if rank := o.members.Rank(m); rank <= *limit && o.candidate(now, m) {
 				key := rank / weight(o.cfg.Strategy, m.Zone == o.cfg.Zone)
-				yield(candidate{id: m.ID, zone: m.Zone, key: key, distance: o.distances.of(m)})
+				yield(candidate{id: m.ID, zone: m.Zone, source: o.sourceOf(c, m), key: key, distance: o.distances.of(m)})
 			}
 		}
 	}
@@ -147,19 +152,23 @@ func (o *Overlay) choiceChanged() bool {
 
 // choose selects from the candidates: the whole choice, or as many as are missing now, without regard to distances and
 // zones.
-func (o *Overlay) choose(now time.Time, whole bool) []candidate {
+func (o *Overlay) choose(now time.Time, c Contacts, whole bool) []candidate {
 	ch := chooser{limit: math.Inf(1)}
-	each := o.candidates(now, &ch.limit)
-	switch {
-	case !whole:
-		ch.count = max(o.wanted()-len(o.choice), 0)
-	case o.cfg.Strategy == Nearest:
-		o.distances.survey(o.members)
-		return chooseNearest(each, o.cfg.Zone, o.wanted())
-	default:
+	each := o.candidates(now, c, &ch.limit)
+	if !whole {
+		ch.count, ch.taken = max(o.wanted()-len(o.choice), 0), o.sourcesOf(c, o.choice)
+	} else {
+		o.findCrowd(c)
+		kept := slices.DeleteFunc(slices.Clone(o.choice), func(id wire.NodeID) bool { return !slices.Contains(o.kept, id) })
 		ch.zone, ch.strategy, ch.count = o.cfg.Zone, o.cfg.Strategy, o.wanted()
+		ch.kept, ch.taken, ch.hubsMost = len(kept), o.sourcesOf(c, kept), hubsPer*o.cfg.Subscriptions
+		if o.cfg.Strategy == Nearest {
+			o.distances.survey(o.members)
+			abroad := slices.ContainsFunc(kept, func(id wire.NodeID) bool { return o.members.Get(id).Zone != o.cfg.Zone })
+			return chooseNearest(each, ch, max(nearestRandom-len(kept), 0), abroad)
+		}
 	}
-	if ch.count > 0 {
+	if ch.local(0) > 0 {
 		each(ch.consider)
 	}
 	return ch.chosen()
@@ -234,4 +243,48 @@ func (o *Overlay) DrawSelected(now time.Time, preferred bool) (drawn *members.En
 		}
 	}
 	return drawn
+}
+
+// keptMost is the number of members that stay chosen although others have lower keys.
+const keptMost = 2
+
+// keptLast orders the kept members after the others.
+func (o *Overlay) keptLast(a, b wire.NodeID) int {
+	switch ka, kb := slices.Contains(o.kept, a), slices.Contains(o.kept, b); {
+	case ka == kb:
+		return 0
+	case ka:
+		return 1
+	}
+	return -1
+}
+
+// keep removes the kept members that are not chosen any more, and replaces them with members drawn from those that were
+// just chosen. Ids that appear later, however many, do not displace the kept members. In a mass start it waits until
+// the members are calm, because otherwise most nodes would keep the few members that they learned first.
+func (o *Overlay) keep(now time.Time, chosen []wire.NodeID) {
+	o.kept = slices.DeleteFunc(o.kept, func(id wire.NodeID) bool { return !o.chosen(id) })
+	if now.Sub(o.changed) < choiceCalm && now.Sub(o.began) < choiceInterval {
+		return
+	}
+	most := min(keptMost, o.cfg.Subscriptions-1)
+	if o.cfg.Strategy == Nearest { // the last ones were chosen without regard to distance
+		chosen = chosen[max(len(chosen)-most+len(o.kept), 0):]
+	}
+	from := slices.DeleteFunc(slices.Clone(chosen), func(id wire.NodeID) bool { return !o.mayKeep(id) })
+	for len(o.kept) < most && len(from) > 0 {
+		i := o.rng.IntN(len(from))
+		o.kept = append(o.kept, from[i])
+		from = slices.Delete(from, i, i+1)
+	}
+}
+
+// mayKeep reports whether a chosen member may be kept. With HubAndSpoke, that is a member of the node's own zone,
+// because there is one hub of each other zone.
+func (o *Overlay) mayKeep(id wire.NodeID) bool {
+	if slices.Contains(o.kept, id) {
+		return false
+	}
+	m := o.members.Get(id)
+	return m != nil && (o.cfg.Strategy != HubAndSpoke || m.Zone == o.cfg.Zone)
 }

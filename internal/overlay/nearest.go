@@ -20,32 +20,32 @@ const (
 	measureTries    = 8                      // maximum number of members drawn for one measurement
 )
 
-// chooseNearest selects count of the candidates, which each yields in the same order each time: all except two among
-// the nearest, two among all, and at least one of another zone. Among candidates at about the same distance, and for
-// the other two, the keys decide. So the members of a zone do not all choose the same few, and small changes of a
-// distance do not change the choice.
-func chooseNearest(each func(yield func(candidate)), zone wire.Zone, count int) []candidate {
-	want := max(count-nearestRandom, 0)
-	limit := nearLimit(each, want)
-	near := chooser{count: want}
-	all := chooser{count: count}
-	foreign := chooser{count: 1}
+// chooseNearest selects the candidates, which each yields in the same order each time, that ch wants: random of them
+// among all, the others among the nearest, and one of another zone unless abroad. Among candidates at about the same
+// distance, and for the random ones, the keys decide. So the members of a zone do not all choose the same few, and
+// small changes of a distance do not change the choice. The last ones are those that were chosen among all.
+func chooseNearest(each func(yield func(candidate)), ch chooser, random int, abroad bool) []candidate {
+	count := ch.local(0)
+	near, foreign := ch, chooser{count: 1}
+	near.count = max(ch.count-random, 0)
+	limit := nearLimit(each, near.local(0))
 	each(func(x candidate) {
-		all.consider(x)
+		ch.consider(x)
 		if x.distance <= limit {
 			near.consider(x)
 		}
-		if x.zone != zone {
+		if x.zone != ch.zone {
 			foreign.consider(x)
 		}
 	})
 	best := near.best
-	for _, x := range all.best {
-		if len(best) < count && !slices.Contains(near.best, x) {
+	for _, x := range ch.best {
+		if len(best) < count && !slices.ContainsFunc(best, func(o candidate) bool { return o.source == x.source }) {
 			best = append(best, x)
 		}
 	}
-	if len(best) > 0 && !slices.ContainsFunc(best, func(x candidate) bool { return x.zone != zone }) {
+	best = fill(fill(best, near.spare, count), ch.spare, count)
+	if !abroad && len(best) > 0 && !slices.ContainsFunc(best, func(x candidate) bool { return x.zone != ch.zone }) {
 		copy(best[len(best)-1:], foreign.best)
 	}
 	return best

@@ -28,7 +28,7 @@ func TestNearestKeepsTwoAtRandomAndOneElsewhere(t *testing.T) {
 		}
 		offers = append(offers, o)
 	}
-	got := chooseNearest(nearOffers(offers...), home, 5)
+	got := chooseNearest(nearOffers(offers...), chooser{zone: home, count: 5}, 2, false)
 	var ids []wire.NodeID
 	for _, o := range got {
 		ids = append(ids, o.id)
@@ -36,7 +36,7 @@ func TestNearestKeepsTwoAtRandomAndOneElsewhere(t *testing.T) {
 	if want := []wire.NodeID{testID(97), testID(98), testID(99), testID(0), testID(1)}; !slices.Equal(ids, want) {
 		t.Errorf("chose %v, want %v", ids, want)
 	}
-	local := chooseNearest(nearOffers(offers[:92]...), testZone(2), 5)
+	local := chooseNearest(nearOffers(offers[:92]...), chooser{zone: testZone(2), count: 5}, 2, false)
 	if len(local) != 5 {
 		t.Errorf("chose %d", len(local))
 	}
@@ -44,7 +44,7 @@ func TestNearestKeepsTwoAtRandomAndOneElsewhere(t *testing.T) {
 		offers[i].zone, offers[i].distance = home, time.Millisecond
 	}
 	offers[50].zone, offers[50].distance = testZone(1), time.Second
-	got = chooseNearest(nearOffers(offers...), home, 5)
+	got = chooseNearest(nearOffers(offers...), chooser{zone: home, count: 5}, 2, false)
 	if len(got) != 5 || got[4].id != testID(50) {
 		t.Errorf("none of another zone: %v", got)
 	}
@@ -56,11 +56,11 @@ func TestNearestTakesWhatThereIs(t *testing.T) {
 		for i := range n {
 			offers = append(offers, candidate{id: testID(i), zone: testZone(i % 2), key: float64(i), distance: time.Duration(i) * time.Second})
 		}
-		if got := chooseNearest(nearOffers(offers...), testZone(0), 5); len(got) != n {
+		if got := chooseNearest(nearOffers(offers...), chooser{zone: testZone(0), count: 5}, 2, false); len(got) != n {
 			t.Errorf("of %d members %d were chosen", n, len(got))
 		}
 	}
-	if got := chooseNearest(nearOffers(), testZone(0), 1); len(got) != 0 {
+	if got := chooseNearest(nearOffers(), chooser{zone: testZone(0), count: 1}, 2, false); len(got) != 0 {
 		t.Errorf("chose %v of none", got)
 	}
 }
@@ -119,7 +119,7 @@ func TestMembersWithoutALinkAreMeasured(t *testing.T) {
 	if m := n.Measure(n.now); m != nil {
 		t.Errorf("%v is measured although there is no link", m)
 	}
-	n.does(n.HandleStart(nil, n.now, n.peer(testID(1)), false))
+	n.does(n.HandleStart(nil, n.now, n, n.peer(testID(1)), false))
 	n.does(n.Avoid(nil, n.now, testID(2)))
 	drawn := map[wire.NodeID]bool{}
 	for range 200 {
@@ -143,7 +143,7 @@ func TestMembersWithoutALinkAreMeasured(t *testing.T) {
 // A zone without a measured member is measured first.
 func TestUnknownZonesAreMeasuredFirst(t *testing.T) {
 	n := newNode(t, 30, nearest)
-	n.does(n.HandleStart(nil, n.now, n.peer(testID(1)), false))
+	n.does(n.HandleStart(nil, n.now, n, n.peer(testID(1)), false))
 	for i := 1; i <= 30; i++ {
 		if i%3 != 2 {
 			n.table.Get(testID(i)).RTT = time.Millisecond

@@ -8,12 +8,13 @@
 // It never sends a message. Each input appends [Action]s to a buffer of the caller, which executes them in order. The
 // caller reads deadlines after each input. In the member table, the package changes only round-trip times.
 //
-// Reading order: overlay.go, peer.go, subscribe.go, choice.go, strategy.go, nearest.go. avoid.go and heal.go are
+// Reading order: overlay.go, peer.go, subscribe.go, choice.go, strategy.go, nearest.go, source.go, crowd.go. avoid.go and heal.go are
 // independent.
 package overlay
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -48,6 +49,9 @@ type Contacts interface {
 	Reachable(now time.Time, id wire.NodeID) bool
 	// Dialing reports whether a handshake with the member is in progress.
 	Dialing(id wire.NodeID) bool
+	// Remote returns the address from which the packets of the peer with the given id come. It is invalid if there is no
+	// session with that peer.
+	Remote(id wire.NodeID) netip.AddrPort
 }
 
 // An Overlay holds the subscriptions and the links of one node. It is not safe for concurrent use.
@@ -70,6 +74,9 @@ type Overlay struct {
 	changed   time.Time     // when the members last changed
 	version   uint64        // counts the changes of the members
 	selection selection.Selection
+	kept      []wire.NodeID // members that stay chosen
+	crowd     source        // of most members; zero if there is none
+	began     time.Time     // when the node started
 	avoided   avoided
 
 	distances distances
@@ -79,7 +86,7 @@ type Overlay struct {
 
 // New returns an Overlay without links for the node that owns table.
 func New(now time.Time, cfg Config, table *members.Table, rng *rand.Rand) *Overlay {
-	o := &Overlay{cfg: cfg, rng: rng, members: table, self: table.Self().ID, avoided: make(avoided)}
+	o := &Overlay{cfg: cfg, rng: rng, members: table, self: table.Self().ID, began: now, avoided: make(avoided)}
 	o.distances.own = cfg.Zone
 	table.RankBy(o.cfg.Secret.rank)
 	o.selection.Used = cfg.AskSelection

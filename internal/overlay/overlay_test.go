@@ -52,12 +52,13 @@ type node struct {
 	table   members.Table
 	peers   map[wire.NodeID]*Peer
 	dialing map[wire.NodeID]bool
+	remotes map[wire.NodeID]netip.AddrPort // of peers whose packets come from elsewhere than their entries say
 	log     []string
 }
 
 func newNode(t *testing.T, count int, tweak ...func(*Config)) *node {
 	t.Helper()
-	n := &node{t: t, now: start, table: members.NewTable(start, members.Config{Self: testMember(testID(0), testZone(0), 0)}), peers: map[wire.NodeID]*Peer{}, dialing: map[wire.NodeID]bool{}}
+	n := &node{t: t, now: start, table: members.NewTable(start, members.Config{Self: testMember(testID(0), testZone(0), 0)}), peers: map[wire.NodeID]*Peer{}, dialing: map[wire.NodeID]bool{}, remotes: map[wire.NodeID]netip.AddrPort{}}
 	cfg := Config{Zone: testZone(0), Subscriptions: 3}
 	for _, f := range tweak {
 		f(&cfg)
@@ -97,7 +98,16 @@ func (n *node) peer(id wire.NodeID) *Peer {
 
 func (n *node) OverlayPeer(id wire.NodeID) *Peer             { return n.peers[id] }
 func (n *node) Reachable(now time.Time, id wire.NodeID) bool { return n.peers[id] != nil }
-func (n *node) Dialing(id wire.NodeID) bool                  { return n.dialing[id] }
+func (n *node) Remote(id wire.NodeID) (a netip.AddrPort) {
+	if m := n.table.Get(id); m != nil && n.peers[id] != nil {
+		a = m.Addr
+	}
+	if at, ok := n.remotes[id]; ok {
+		a = at
+	}
+	return a
+}
+func (n *node) Dialing(id wire.NodeID) bool { return n.dialing[id] }
 
 var kindNames = [...]string{LinkUp: "up", LinkDown: "down", Subscribe: "start", Confirm: "started", End: "end",
 	Dial: "dial", AskSelection: "ask", Avoided: "avoided", Chosen: "chosen"}
@@ -198,7 +208,7 @@ func TestNodeWithoutSubscribersTakesAFewMore(t *testing.T) {
 	n.answer()
 	for i, id := range n.Choice() {
 		if i < 2 {
-			n.does(n.HandleStart(nil, n.now, n.peer(id), false))
+			n.does(n.HandleStart(nil, n.now, n, n.peer(id), false))
 		}
 	}
 	if n.Serving() != 2 {
@@ -314,7 +324,7 @@ func TestNodeThatHasLeftChoosesNobody(t *testing.T) {
 		t.Errorf("the next choice is due in %v", got)
 	}
 	p := n.peer(testID(5))
-	n.does(n.HandleStart(nil, n.now, p, false))
+	n.does(n.HandleStart(nil, n.now, n, p, false))
 	n.expect("end 5")
 	n.does(n.HandleStarted(nil, n, p))
 	n.expect("end 5")

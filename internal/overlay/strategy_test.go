@@ -2,6 +2,7 @@ package overlay
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 
 // choice makes node self of zone 0 choose among nodes 1 to n, which are spread over the zones in turn.
 func choice(self, n, zones, count int, s Strategy, order func([]int)) []candidate {
-	ch := chooser{zone: testZone(0), strategy: s, count: count}
+	ch := chooser{zone: testZone(0), strategy: s, count: count, hubsMost: hubsPer * count}
 	secret := Secret(testID(10_000 + self))
 	ids := make([]int, 0, n)
 	for i := 1; i <= n; i++ {
@@ -21,7 +22,7 @@ func choice(self, n, zones, count int, s Strategy, order func([]int)) []candidat
 	}
 	for _, i := range ids {
 		z := testZone(i % zones)
-		ch.consider(candidate{id: testID(i), zone: z, key: secret.rank(testID(i)) / weight(s, z == testZone(0))})
+		ch.consider(candidate{id: testID(i), zone: z, source: source(testAddr(i)), key: secret.rank(testID(i)) / weight(s, z == testZone(0))})
 	}
 	return slices.Clone(ch.chosen())
 }
@@ -149,13 +150,13 @@ func TestChoiceIsThatOfAllMembers(t *testing.T) {
 	for _, s := range []Strategy{Uniform, HubAndSpoke, PreferLocal, PreferRemote} {
 		for seed := range byte(20) {
 			n := newNode(t, 200, func(cfg *Config) { cfg.Strategy, cfg.Secret[0] = s, seed })
-			all := chooser{zone: testZone(0), strategy: s, count: n.wanted()}
+			all := chooser{zone: testZone(0), strategy: s, count: n.wanted(), limit: math.Inf(1), hubsMost: hubsPer * n.cfg.Subscriptions}
 			for m := range n.table.Each {
 				if n.candidate(n.now, m) {
-					all.consider(candidate{id: m.ID, zone: m.Zone, key: n.cfg.Secret.rank(m.ID) / weight(s, m.Zone == testZone(0)), distance: n.distances.of(m)})
+					all.consider(candidate{id: m.ID, zone: m.Zone, source: n.sourceOf(n, m), key: n.cfg.Secret.rank(m.ID) / weight(s, m.Zone == testZone(0)), distance: n.distances.of(m)})
 				}
 			}
-			if got, want := n.choose(n.now, true), all.chosen(); !slices.Equal(got, want) {
+			if got, want := n.choose(n.now, n, true), all.chosen(); !slices.Equal(got, want) {
 				t.Fatalf("strategy %d: chose %v, want %v", s, got, want)
 			}
 		}

@@ -11,7 +11,6 @@ import (
 const (
 	RequestInterval = 500 * time.Millisecond // between repeats of an unanswered StartSubscription
 	requestsMax     = 5                      // number of StartSubscriptions before the peer counts as refusing
-	SubscribersPer  = 4                      // subscribers accepted per subscription of this node
 )
 
 // subscribe asks a chosen member for a subscription, after a handshake if there is no session.
@@ -88,9 +87,9 @@ func (o *Overlay) giveUp(now time.Time, p *Peer) {
 
 // HandleStart answers a StartSubscription. It refuses subscribers beyond the limit, which then choose another node.
 // excluded says that the peer is not admitted as a member (PROTOCOL.md G1).
-func (o *Overlay) HandleStart(out []Action, now time.Time, p *Peer, excluded bool) []Action {
+func (o *Overlay) HandleStart(out []Action, now time.Time, c Contacts, p *Peer, excluded bool) []Action {
 	o.begin(out)
-	if !p.subscriber && !o.accepts(excluded) {
+	if !p.subscriber && (!o.accepts(excluded) || o.crowds(c, p)) {
 		o.act(Action{Kind: End, Peer: p})
 		return o.end()
 	}

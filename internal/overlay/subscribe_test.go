@@ -125,25 +125,25 @@ func TestSubscribersAreBounded(t *testing.T) {
 	most := SubscribersPer * 3
 	n := newNode(t, most+2)
 	for i := 1; i <= most; i++ {
-		n.does(n.HandleStart(nil, n.now, n.peer(testID(i)), false))
+		n.does(n.HandleStart(nil, n.now, n, n.peer(testID(i)), false))
 	}
 	if n.Serving() != most || len(n.links) != most {
 		t.Fatalf("%d subscribers, %d links", n.Serving(), len(n.links))
 	}
 	n.did()
-	n.does(n.HandleStart(nil, n.now, n.peer(testID(most+1)), false))
+	n.does(n.HandleStart(nil, n.now, n, n.peer(testID(most+1)), false))
 	n.expect("end 13")
-	n.does(n.HandleStart(nil, n.now, n.peer(testID(1)), false))
+	n.does(n.HandleStart(nil, n.now, n, n.peer(testID(1)), false))
 	n.expect("started 1")
 	n.does(n.HandleEnd(nil, n.now, n.peer(testID(1))))
 	n.expect("down 1")
-	n.does(n.HandleStart(nil, n.now, n.peer(testID(most+1)), false))
+	n.does(n.HandleStart(nil, n.now, n, n.peer(testID(most+1)), false))
 	n.expect("up 13, started 13")
 }
 
 func TestExcludedPeerGetsNoSubscription(t *testing.T) {
 	n := newNode(t, 3)
-	n.does(n.HandleStart(nil, n.now, n.peer(testID(1)), true))
+	n.does(n.HandleStart(nil, n.now, n, n.peer(testID(1)), true))
 	n.expect("end 1")
 }
 
@@ -153,7 +153,7 @@ func TestLinkLastsAsLongAsEitherIsSubscribed(t *testing.T) {
 	p := n.peer(testID(1))
 	n.does(n.Request(nil, n.now, p))
 	n.does(n.HandleStarted(nil, n, p))
-	n.does(n.HandleStart(nil, n.now, p, false))
+	n.does(n.HandleStart(nil, n.now, n, p, false))
 	n.did()
 	n.does(n.HandleEnd(nil, n.now, p))
 	n.expect("")
@@ -186,7 +186,7 @@ func TestHeartbeatOfAPeerWithoutALinkIsAnswered(t *testing.T) {
 func TestFailedLinkEndsAndItsPeerIsAvoided(t *testing.T) {
 	n := newNode(t, 3)
 	p := n.peer(testID(1))
-	n.does(n.HandleStart(nil, n.now, p, false))
+	n.does(n.HandleStart(nil, n.now, n, p, false))
 	n.did()
 	n.does(n.LinkFailed(nil, n.now, p))
 	n.expect("end 1, down 1, avoided 1")
