@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -247,54 +248,58 @@ func TestFalseAnnouncementsCostLittle(t *testing.T) {
 }
 
 func TestRequestsGetNoMoreThanWasAnnounced(t *testing.T) {
-	c := pair(t)
-	a, b := c.nodes[0], c.nodes[1]
-	p := a.links[0]
-	msg := []byte(payload(50_000, 1))
-	id := a.ids.Broadcast()
-	c.do(0, func(now time.Time) {
-		x := a.broadcast.AddLarge(now, id, msg)
-		a.broadcast.Disseminator.Seen.First(now, &id, nil)
-		x.PassedOn = true
-		a.broadcast.Disseminator.Announced(delivery.LargeOf(x), &p.Neighbor)
-	})
-	ask := func(id wire.MessageID, from, to uint32, times int) (sent uint64) {
-		before := a.stats.SentBytes
-		for range times {
-			c.do(1, func(now time.Time) {
-				var want wire.Want
-				want.Add(&id, from, to)
-				b.sender.SendPlain(now, &b.links[0].Peer, wire.AppendList(nil, wire.KindWant, b.newID(), want.Bytes()))
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			c := pairOf(t, seed)
+			a, b := c.nodes[0], c.nodes[1]
+			p := a.links[0]
+			msg := []byte(payload(50_000, 1))
+			id := a.ids.Broadcast()
+			c.do(0, func(now time.Time) {
+				x := a.broadcast.AddLarge(now, id, msg)
+				a.broadcast.Disseminator.Seen.First(now, &id, nil)
+				x.PassedOn = true
+				a.broadcast.Disseminator.Announced(delivery.LargeOf(x), &p.Neighbor)
 			})
-		}
-		c.net.RunFor(30 * time.Millisecond)
-		return a.stats.SentBytes - before
+			ask := func(id wire.MessageID, from, to uint32, times int) (sent uint64) {
+				before := a.stats.SentBytes
+				for range times {
+					c.do(1, func(now time.Time) {
+						var want wire.Want
+						want.Add(&id, from, to)
+						b.sender.SendPlain(now, &b.links[0].Peer, wire.AppendList(nil, wire.KindWant, b.newID(), want.Bytes()))
+					})
+				}
+				c.net.RunFor(30 * time.Millisecond)
+				return a.stats.SentBytes - before
+			}
+			for _, x := range []struct {
+				id       wire.MessageID
+				from, to uint32
+			}{{wire.MessageID{1, 2, 3}, 0, 10}, {id, 10, 10}, {id, 20, 10}} {
+				if n := ask(x.id, x.from, x.to, 1); n > 2000 {
+					t.Errorf("%v: %d bytes sent", x, n)
+				}
+			}
+			sent := ask(id, 0, 50_000, 1000)
+			if most := uint64((256 + 2*160) * 60_000); sent > most { // requests allowed at first, plus one large message
+				t.Errorf("%d bytes sent, want at most %d", sent, most)
+			}
+			if a.Stats().Dropped[stats.DropUnexpected] < 500 || a.Stats().Dropped[stats.DropForgotten] == 0 {
+				t.Errorf("counted: %d unexpected, %d forgotten", a.Stats().Dropped[stats.DropUnexpected], a.Stats().Dropped[stats.DropForgotten])
+			}
+			c.do(1, func(now time.Time) {
+				for _, k := range []string{"Have", "Want", "Prune"} { // invalid values
+					plain := append([]byte{0x92, 0xc4, 16}, make([]byte, 16)...)
+					plain = append(append(append(plain, 0x81, 0xa0|byte(len(k))), k...), 0xc4, 3, 1, 2, 3)
+					b.sender.SendPlain(now, &b.links[0].Peer, plain)
+				}
+			})
+			c.net.RunFor(time.Second)
+			if n := a.Stats().Dropped[stats.DropMalformedBody]; n != 3 {
+				t.Errorf("%d malformed bodies counted, want 3", n)
+			}
+			c.broadcast(0, "goes on", time.Second)
+		})
 	}
-	for _, x := range []struct {
-		id       wire.MessageID
-		from, to uint32
-	}{{wire.MessageID{1, 2, 3}, 0, 10}, {id, 10, 10}, {id, 20, 10}} {
-		if n := ask(x.id, x.from, x.to, 1); n > 2000 {
-			t.Errorf("%v: %d bytes sent", x, n)
-		}
-	}
-	sent := ask(id, 0, 50_000, 1000)
-	if most := uint64((256 + 2*160) * 60_000); sent > most { // requests allowed at first, plus one large message
-		t.Errorf("%d bytes sent, want at most %d", sent, most)
-	}
-	if a.Stats().Dropped[stats.DropUnexpected] < 500 || a.Stats().Dropped[stats.DropForgotten] == 0 {
-		t.Errorf("counted: %d unexpected, %d forgotten", a.Stats().Dropped[stats.DropUnexpected], a.Stats().Dropped[stats.DropForgotten])
-	}
-	c.do(1, func(now time.Time) {
-		for _, k := range []string{"Have", "Want", "Prune"} { // invalid values
-			plain := append([]byte{0x92, 0xc4, 16}, make([]byte, 16)...)
-			plain = append(append(append(plain, 0x81, 0xa0|byte(len(k))), k...), 0xc4, 3, 1, 2, 3)
-			b.sender.SendPlain(now, &b.links[0].Peer, plain)
-		}
-	})
-	c.net.RunFor(time.Second)
-	if n := a.Stats().Dropped[stats.DropMalformedBody]; n != 3 {
-		t.Errorf("%d malformed bodies counted, want 3", n)
-	}
-	c.broadcast(0, "goes on", time.Second)
 }

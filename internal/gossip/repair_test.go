@@ -15,7 +15,13 @@ import (
 // pair returns two nodes linked with each other, far apart.
 func pair(t *testing.T) *cluster {
 	t.Helper()
-	c := strangers(t, 1)
+	return pairOf(t, 1)
+}
+
+// pairOf is pair for a seed.
+func pairOf(t *testing.T, seed uint64) *cluster {
+	t.Helper()
+	c := strangers(t, seed)
 	c.form(5 * time.Second)
 	c.net.RunFor(2 * time.Second)
 	return c

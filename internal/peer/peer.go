@@ -221,7 +221,8 @@ func (p *Peer) Discard() {
 		t.message.Pending--
 	}
 	p.endpoint.stats.Unreachable += uint64(len(p.transfers.list) + len(p.open.list))
-	p.open, p.queue.urgent, p.queue.normal, p.transfers = openDatagram{}, nil, nil, transfers{}
+	p.open, p.transfers = openDatagram{}, transfers{}
+	p.queue.drop(p.queue.len())
 	p.queueChanged()
 	p.queue = queue{}
 	p.sendAt, p.tail = time.Time{}, tail{}

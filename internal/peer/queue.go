@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -28,16 +29,19 @@ type Queued struct {
 // the peer has received from another node in the meantime are not sent.
 type queue struct {
 	urgent []Queued // small messages that the peer lacks
-	normal []Queued
-	bytes  int                         // bytes of both
+	normal []Queued // by their places in the arena
+	bytes  int      // bytes of both
+
+	isUrgent map[uint64]struct{} // places of the messages in urgent
+
 	spared map[wire.MessageID]struct{} // broadcasts that the peer has, some of them in normal
 	held   bool                        // the arena counts this queue as one that needs it
 
 	counted int // records that the endpoint counts
 }
 
-// records returns the number of messages and ids.
-func (q *queue) records() int { return q.len() + len(q.spared) }
+// records returns the number of messages, places and ids.
+func (q *queue) records() int { return q.len() + len(q.isUrgent) + len(q.spared) }
 
 // len returns the number of queued messages.
 func (q *queue) len() int { return len(q.urgent) + len(q.normal) }
@@ -48,10 +52,27 @@ func (q *queue) add(now time.Time, m arena.Ref) {
 	q.bytes += int(m.Size)
 }
 
-// addUrgent queues a lost or requested message after the other urgent ones and ahead of the normal ones.
+// addUrgent queues a lost or requested message after the other urgent ones and ahead of the normal ones. A message that is
+// queued already stays where it is: a peer that waits for a long queue requests what is on its way to it.
 func (q *queue) addUrgent(now time.Time, m arena.Ref) {
+	if q.has(m) {
+		return
+	}
+	if q.isUrgent == nil {
+		q.isUrgent = make(map[uint64]struct{})
+	}
+	q.isUrgent[m.Off] = struct{}{}
 	q.urgent = append(q.urgent, Queued{m, now})
 	q.bytes += int(m.Size)
+}
+
+// has reports whether a message is queued.
+func (q *queue) has(m arena.Ref) bool {
+	if _, ok := q.isUrgent[m.Off]; ok {
+		return true
+	}
+	_, ok := slices.BinarySearchFunc(q.normal, m.Off, func(m Queued, off uint64) int { return cmp.Compare(m.Off, off) })
+	return ok
 }
 
 // at returns the i-th message in sending order.
@@ -67,12 +88,13 @@ func (q *queue) drop(n int) {
 	urgent := min(n, len(q.urgent))
 	for _, m := range q.urgent[:urgent] {
 		q.bytes -= int(m.Size)
+		delete(q.isUrgent, m.Off)
 	}
 	for _, m := range q.normal[:n-urgent] {
 		q.bytes -= int(m.Size)
 	}
 	if q.urgent = q.urgent[urgent:]; len(q.urgent) == 0 {
-		q.urgent = nil
+		q.urgent, q.isUrgent = nil, nil
 	}
 	if q.normal = q.normal[n-urgent:]; len(q.normal) == 0 {
 		q.normal = nil
@@ -112,6 +134,7 @@ func (q *queue) purge(a *arena.Arena) {
 		needless := plain != nil && q.needless(plain)
 		if needless {
 			q.bytes -= int(m.Size)
+			delete(q.isUrgent, m.Off)
 		}
 		return needless
 	}

@@ -71,6 +71,37 @@ func TestMessagesThatWereTakenAreCountedNoMoreUntilTheyAreBack(t *testing.T) {
 	}
 }
 
+// A peer whose queue is long requests what is on its way to it. Each copy that was sent again made the queue longer.
+func TestMessageThatIsQueuedIsNotQueuedAgain(t *testing.T) {
+	ref := func(off uint64) arena.Ref { return arena.Ref{Off: off, Size: 10} }
+	var q queue
+	for _, off := range []uint64{1, 3, 5} {
+		q.add(epoch, ref(off))
+	}
+	for _, off := range []uint64{3, 2, 2, 5, 4} {
+		q.addUrgent(epoch, ref(off))
+	}
+	if got, want := q.refs(), []uint64{2, 4, 1, 3, 5}; !slices.Equal(got, want) {
+		t.Errorf("order %v, want %v", got, want)
+	}
+	if q.bytes != 50 {
+		t.Errorf("%d bytes, want 50", q.bytes)
+	}
+	q.drop(4)
+	for _, off := range []uint64{2, 3, 5} {
+		q.addUrgent(epoch, ref(off))
+	}
+	if got, want := q.refs(), []uint64{2, 3, 5}; !slices.Equal(got, want) {
+		t.Errorf("after four were sent: order %v, want %v", got, want)
+	}
+	if got := len(q.isUrgent); got != 2 {
+		t.Errorf("%d places are remembered for 2 urgent messages", got)
+	}
+	if q.drop(3); q.records() != 0 {
+		t.Errorf("an empty queue has %d records", q.records())
+	}
+}
+
 func TestMessageThatThePeerHasIsNeedless(t *testing.T) {
 	var q queue
 	ids := wire.NewIDs([8]byte{1})
