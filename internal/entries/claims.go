@@ -54,10 +54,15 @@ func (e *Entries) reportClaim(now time.Time, m *wire.Member, claim *members.Clai
 	if claim.Notify {
 		e.sendClaim(now, e.cfg.Delivery.Peer(claim.Holder.ID), m)
 	}
+	if claim.Vacates {
+		for _, p := range e.cfg.Delivery.Links() {
+			e.sendClaim(now, p, m)
+		}
+	}
 }
 
-// sendClaim sends a member the entry that claims its name, so that its application learns of it. p is nil if there is no
-// session with the member.
+// sendClaim sends p an entry that claims a name: to the member that has the name, so that its application learns of it, and
+// to links that may not know yet that the node of the entry has the address of a dead node. p is nil if there is no session.
 func (e *Entries) sendClaim(now time.Time, p *delivery.Peer, m *wire.Member) {
 	if p != nil {
 		w := e.Answers(p)

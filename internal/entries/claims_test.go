@@ -226,3 +226,26 @@ func TestMalformedMessagesOfAComparisonAreCounted(t *testing.T) {
 		t.Errorf("b got %v", w.B.Kinds)
 	}
 }
+
+// Two nodes that have swapped their addresses wait for each other's name. Their links pass on what shows that.
+func TestLinksLearnOnceThatAWaitingNodeHasTheAddressOfADeadOne(t *testing.T) {
+	w := newWorld(t)
+	w.Link()
+	one, two := pair.Member(1), pair.Member(2)
+	w.a.Add(one)
+	w.a.Add(two)
+	for _, e := range []*wire.Member{one, two} {
+		w.A.Members.SetGone(w.Now, &wire.Member{ID: e.ID, State: wire.StateDead, Incarnation: e.Incarnation, From: w.A.ID})
+	}
+	swapped := pair.Member(3)
+	swapped.Name, swapped.Addr, swapped.Incarnation = one.Name, two.Addr, one.Incarnation+1
+	for range 3 {
+		if claim := w.a.Claim(w.Now, swapped); claim.Granted {
+			t.Fatal("a reserved name was granted")
+		}
+	}
+	w.Run(0)
+	if got := w.b.got; len(got) != 1 || got[0].ID != swapped.ID {
+		t.Errorf("b got %v, want one entry of %v", got, swapped.ID)
+	}
+}

@@ -26,6 +26,7 @@ type Claim struct {
 	NewRun   bool   // the node of the entry may be a new run of Holder, whose name and address it claims
 	Contest  bool   // the caller should find out which node is at the address of Holder and the entry
 	Reserved *Entry // the node that the name is reserved for, if that is why the claim is not granted
+	Vacates  bool   // the node of the entry has the address of a dead node, whose name is free now: other nodes should learn it
 }
 
 // Claim decides whether the node of an alive entry gets the name that it claims. A live member keeps its name, except
@@ -109,8 +110,7 @@ func (t *Table) claimFree(now time.Time, e *wire.Member) Claim {
 	if now.Sub(t.Since(dead)) >= t.cfg.NameHold || t.isVacated(now, dead) {
 		return Claim{Granted: true}
 	}
-	t.noteAddress(now, e)
-	return Claim{Reserved: dead}
+	return Claim{Reserved: dead, Vacates: t.noteAddress(now, e)}
 }
 
 // isVacated reports whether another node has the address of a dead node.
@@ -128,16 +128,18 @@ func (t *Table) isVacated(now time.Time, dead *Entry) bool {
 }
 
 // noteAddress records the address of a node that is not a member yet because it waits for its name. Another name may
-// be reserved for that address: otherwise two nodes that swap their addresses would wait for each other.
-func (t *Table) noteAddress(now time.Time, e *wire.Member) {
+// be reserved for that address: otherwise two nodes that swap their addresses would wait for each other. It reports whether
+// that ends the reservation of a name.
+func (t *Table) noteAddress(now time.Time, e *wire.Member) (vacates bool) {
 	if !t.searches.Take(now, searchRate) {
-		return
+		return false
 	}
 	for _, dead := range t.reserved {
-		if hasTaken(e.ID, e.Addr, e.Incarnation, dead) {
-			dead.vacated = true
+		if !dead.vacated && hasTaken(e.ID, e.Addr, e.Incarnation, dead) {
+			dead.vacated, vacates = true, true
 		}
 	}
+	return vacates
 }
 
 // hasTaken reports whether a node has the address of a dead node, by a higher incarnation.

@@ -41,7 +41,7 @@ func (w *World) newNode(n byte) *Node {
 	}
 	v := &Node{w: w, ID: id, Path: wire.Path{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 6969)}, IDs: wire.NewIDs([8]byte{n}),
 		RNG: rand.New(rand.NewPCG(1, uint64(n)))}
-	v.Members = members.NewTable(w.Now, members.Config{Self: members.Member{ID: id, Name: string('a' + rune(n) - 1), Addr: v.Path.Remote}, MetaMax: 512, Rand: v.RNG})
+	v.Members = members.NewTable(w.Now, members.Config{Self: members.Member{ID: id, Name: string('a' + rune(n) - 1), Addr: v.Path.Remote}, MetaMax: 512, NameHold: time.Minute, Rand: v.RNG})
 	v.Report = report.New(report.Config{Members: &v.Members, Events: &v.Events, Timers: &v.Timers, Debug: true})
 	v.Delivery = delivery.New(w.Now, delivery.Config{Self: id, Heartbeat: time.Second, DatagramSize: DatagramSize, DatagramMax: DatagramSize, Pings: true,
 		ProbeInterval: time.Second, Members: &v.Members, IDs: &v.IDs, RNG: v.RNG, Timers: &v.Timers, Out: &v.Out, Events: &v.Events, Report: v.Report, Stats: &v.Stats})
