@@ -53,7 +53,7 @@ func (q *queue) add(now time.Time, m arena.Ref) {
 }
 
 // addUrgent queues a lost or requested message after the other urgent ones and ahead of the normal ones. A message that is
-// queued already stays where it is: a peer that waits for a long queue requests what is on its way to it.
+// queued already stays where it is: a peer that waits for a long queue requests what is on its way to it (PROTOCOL.md Q11).
 func (q *queue) addUrgent(now time.Time, m arena.Ref) {
 	if q.has(m) {
 		return
