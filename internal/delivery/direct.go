@@ -107,7 +107,8 @@ func (x *Directs) SessionWith(now time.Time, m *direct.Message) direct.Session {
 	if p == nil {
 		return direct.Session{}
 	}
-	return direct.Session{Current: p.Sessions.Current(now) != nil, Heard: p.Swim.Heard, Unwritten: x.d.sessions.Unwritten(p.Sessions.Path().Remote)}
+	unwritten := x.d.sessions.Unwritten(p.Sessions.Path().Remote) || p.Packets.IsQueued(m.Place)
+	return direct.Session{Current: p.Sessions.Current(now) != nil, Heard: p.Swim.Heard, Unwritten: unwritten}
 }
 
 // Perform acts on an outcome that needs nothing except the peer. It returns false for direct.Dial and direct.Ended, on
@@ -146,7 +147,9 @@ func (x *Directs) send(now time.Time, p *Peer, m *direct.Message) {
 func (x *Directs) sendWhole(now time.Time, p *Peer, m *direct.Message) {
 	d := x.d
 	plain := wire.AppendDirect(d.Sender.Begin(), m.ID, wire.Direct{Use: m.Use, Total: uint32(len(m.Data)), Data: m.Data})
-	d.Sender.SendSmall(now, p, d.Sender.NewSmall(now, plain))
+	small := d.Sender.NewSmall(now, plain)
+	m.Place = small.Ref.Off
+	d.Sender.SendSmall(now, p, small)
 }
 
 // repeat sends a message again: of a large one the missing range and the last byte, unless it is still being sent.

@@ -133,3 +133,36 @@ func TestControlThatIsTooLargeIsDropped(t *testing.T) {
 		t.Errorf("%d datagrams were sent", n)
 	}
 }
+
+// On a path that is slower than the repeats of a message, each repeat would make the queue longer.
+func TestMessageThatIsQueuedIsNotRepeated(t *testing.T) {
+	w := newWorld(t)
+	w.Link()
+	busy := func() { // other traffic uses the path
+		for pace := w.A.Peer.Packets.Pace(); pace.Wait(w.Now, 50) == 0; {
+			pace.Sent(w.Now, 1400)
+		}
+	}
+	busy()
+	m := &direct.Message{ID: w.A.Delivery.Directs.Sender.NewID(), To: w.B.Path.Remote, Use: wire.UseReliable, Until: w.Now.Add(time.Minute)}
+	out, err := w.A.Delivery.Directs.Start(nil, w.Now, m, w.A.Peer, []byte("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.perform(out)
+	waited := 0
+	for i := 0; len(w.ended) == 0 && w.Now.Before(m.Until); i++ {
+		if i < 200 {
+			busy()
+		}
+		w.run(time.Millisecond)
+		w.repeat()
+		waited = max(waited, w.A.Peer.Packets.Waiting())
+	}
+	if waited != 1 {
+		t.Errorf("up to %d copies waited, want 1", waited)
+	}
+	if got := w.arrived(wire.KindDirect); got != 1 {
+		t.Errorf("%d copies arrived, want 1", got)
+	}
+}

@@ -65,6 +65,7 @@ type Message struct {
 	Use   wire.Use
 	Until time.Time // when the message ends if it was not sent or acknowledged before
 	For   any       // the owner of the message; not used by this package
+	Place uint64    // where the caller has queued the small message, last; not used by this package
 
 	Data  []byte             // content of a small message
 	Large *assembly.Assembly // a message that is sent in pieces; nil for a small one

@@ -160,6 +160,9 @@ func (p *Peer) Backlog() int { return p.queue.bytes }
 // Waiting returns the number of queued small messages.
 func (p *Peer) Waiting() int { return p.queue.len() }
 
+// IsQueued reports whether the small message at a place in the arena waits in the queue.
+func (p *Peer) IsQueued(off uint64) bool { return p.queue.has(off) }
+
 // HasOpen reports whether a datagram is open, so that Seal must be called at the end of the turn.
 func (p *Peer) HasOpen() bool { return len(p.open.list) > 0 }
 

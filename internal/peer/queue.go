@@ -55,7 +55,7 @@ func (q *queue) add(now time.Time, m arena.Ref) {
 // addUrgent queues a lost or requested message after the other urgent ones and ahead of the normal ones. A message that is
 // queued already stays where it is: a peer that waits for a long queue requests what is on its way to it (PROTOCOL.md Q11).
 func (q *queue) addUrgent(now time.Time, m arena.Ref) {
-	if q.has(m) {
+	if q.has(m.Off) {
 		return
 	}
 	if q.isUrgent == nil {
@@ -66,12 +66,12 @@ func (q *queue) addUrgent(now time.Time, m arena.Ref) {
 	q.bytes += int(m.Size)
 }
 
-// has reports whether a message is queued.
-func (q *queue) has(m arena.Ref) bool {
-	if _, ok := q.isUrgent[m.Off]; ok {
+// has reports whether the message at a place in the arena is queued.
+func (q *queue) has(off uint64) bool {
+	if _, ok := q.isUrgent[off]; ok {
 		return true
 	}
-	_, ok := slices.BinarySearchFunc(q.normal, m.Off, func(m Queued, off uint64) int { return cmp.Compare(m.Off, off) })
+	_, ok := slices.BinarySearchFunc(q.normal, off, func(m Queued, off uint64) int { return cmp.Compare(m.Off, off) })
 	return ok
 }
 
