@@ -18,6 +18,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/session"
 	"github.com/gwyh-go/gwyh/internal/simnet"
+	"github.com/gwyh-go/gwyh/internal/timer"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -68,9 +69,15 @@ func (n *node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	n.take(now)
 }
 
+// HandleTimeout also does what is due at once because of what the application does.
 func (n *node) HandleTimeout(now time.Time) {
-	n.Core.HandleTimeout(now)
-	n.take(now)
+	for {
+		n.Core.HandleTimeout(now)
+		n.take(now)
+		if !timer.Due(n.NextTimeout(), now) {
+			return
+		}
+	}
 }
 
 func (n *node) take(now time.Time) {
