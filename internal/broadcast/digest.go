@@ -51,11 +51,19 @@ func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) [
 	return out
 }
 
-// announceAll sends n a digest of each origin with new messages since the last call for n.
+// rareKeep is the largest Config.Keep of frequent heartbeats. Rare ones send each digest twice: packets are remembered for 10 s,
+// so Naks do not repair a heartbeat when the next one comes.
+const rareKeep = 10 * time.Second
+
+// announceAll sends n a digest of each origin with new messages since the last call for n (PROTOCOL.md Q8).
 func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor) []Outcome {
 	var have *digest.List
+	since := n.announcedAt
+	if d.cfg.Keep > rareKeep {
+		since = min(since, d.since(now)-2*d.cfg.HeartbeatGap*5/4)
+	}
 	for o := range d.origins.all {
-		if o.metAt <= n.announcedAt {
+		if o.metAt <= since {
 			break
 		}
 		if int(o.topFrom) != n.slot {

@@ -19,7 +19,7 @@ import (
 
 // newBroadcasts returns the Broadcasts of d, whose Endpoint is set.
 func newBroadcasts(now time.Time, d *Delivery) Broadcasts {
-	of := broadcast.New(broadcast.Config{Self: d.cfg.IDs.Origin(), HeartbeatGap: d.cfg.heartbeatGap(), Keep: d.keepFor(), SeenMax: d.cfg.Memory.Seen})
+	of := broadcast.New(broadcast.Config{Self: d.cfg.IDs.Origin(), HeartbeatGap: d.cfg.heartbeatGap(), Keep: d.announceFor(), SeenMax: d.cfg.Memory.Seen})
 	return Broadcasts{d: d, Disseminator: of, timer: timer.Timer{Fire: d.Broadcasts.HandleTimeout}, sweepTimer: timer.Timer{Fire: d.Broadcasts.sweepStore},
 		Beacons:     beacon.New(now, beacon.Config{Self: d.cfg.Self, Interval: d.cfg.Beacon, Members: d.cfg.Members}),
 		beaconTimer: timer.Timer{Fire: d.Broadcasts.SendBeacon}}

@@ -223,6 +223,16 @@ func (d *Delivery) keepFor() time.Duration {
 	return min(d.Endpoint.Heartbeats(2)*3/4, packets.SentHorizon)
 }
 
+// announceFor returns how long digests may announce small messages, at least two thirds of that time. It is that of keepFor,
+// unless heartbeats are so rare that the second one after a message would be too late: if nothing else is sent, only
+// heartbeats show that a message and the first of them were lost. The arena then has the message until it needs the place.
+func (d *Delivery) announceFor() time.Duration {
+	if keep := d.keepFor(); keep < packets.SentHorizon {
+		return keep
+	}
+	return d.Endpoint.Heartbeats(3)
+}
+
 // newID returns the id of a message that is not a broadcast.
 func (d *Delivery) newID() wire.MessageID { return d.cfg.IDs.Control() }
 

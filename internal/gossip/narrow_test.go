@@ -147,9 +147,15 @@ func (c *cluster) narrowAndSend(broadcast bool, within time.Duration) (took time
 // beating returns a cluster of wide paths with the given heartbeat interval.
 func beating(t *testing.T, nodes, most int, beat time.Duration) *cluster {
 	t.Helper()
+	return beatingOf(t, 1, nodes, most, beat)
+}
+
+// beatingOf is beating for a seed.
+func beatingOf(t *testing.T, seed uint64, nodes, most int, beat time.Duration) *cluster {
+	t.Helper()
 	link := gigabit()
 	link.MTU = 65_507
-	c := newCluster(t, 1, link)
+	c := newCluster(t, seed, link)
 	c.tweak = func(_ int, cfg *Config) { cfg.DatagramMax, cfg.Heartbeat = most, beat }
 	c.add(nodes)
 	c.form(30 * time.Second)

@@ -317,31 +317,38 @@ func TestQueuedBroadcastThatThePeerHasIsNotSent(t *testing.T) {
 }
 
 // If nothing else is sent, only the next heartbeat shows the receiver that a message is missing, or the one after that
-// if the first heartbeat is lost as well. The sender must keep the message until then.
+// if the first heartbeat is lost as well. The sender must keep the message until then. In seeds 4001 and 9001 nothing else is
+// sent for so long that the sender has forgotten its packets.
 func TestQuietMessageThatWasLostIsRepairedWhereverItFellBetweenTwoHeartbeats(t *testing.T) {
-	for _, heartbeatLost := range []bool{false, true} {
-		for _, beat := range []time.Duration{time.Second, 5 * time.Second, 30 * time.Second} {
-			for since := time.Duration(0); since < beat; since += beat / 20 {
-				t.Run(fmt.Sprint("heartbeat lost ", heartbeatLost, " beat ", beat, " after ", since), func(t *testing.T) {
-					t.Parallel()
-					c := beating(t, 2, 0, beat)
-					c.net.RunFor(since)
-					n := c.nodes[0]
-					lost := c.net.Block(c.addrs(0, 1), c.addrs(1, 2))
-					c.do(0, func(now time.Time) {
-						if err := n.Broadcast(now, []byte("lost at first")); err != nil {
-							t.Fatal(err)
-						}
-					})
-					if heartbeatLost {
-						next := n.links[0].Beat
-						c.net.RunFor(next.Sub(c.net.Now()) + time.Millisecond)
+	type when struct {
+		heartbeatLost bool
+		beat          time.Duration
+		seed          uint64
+	}
+	for _, x := range []when{
+		{false, time.Second, 1}, {false, 5 * time.Second, 1}, {false, 30 * time.Second, 1},
+		{true, time.Second, 1}, {true, 5 * time.Second, 1}, {true, 30 * time.Second, 1}, {true, 30 * time.Second, 4001}, {true, 30 * time.Second, 9001},
+	} {
+		for since := time.Duration(0); since < x.beat; since += x.beat / 20 {
+			t.Run(fmt.Sprint("heartbeat lost ", x.heartbeatLost, " beat ", x.beat, " seed ", x.seed, " after ", since), func(t *testing.T) {
+				t.Parallel()
+				c := beatingOf(t, x.seed, 2, 0, x.beat)
+				c.net.RunFor(since)
+				n := c.nodes[0]
+				lost := c.net.Block(c.addrs(0, 1), c.addrs(1, 2))
+				c.do(0, func(now time.Time) {
+					if err := n.Broadcast(now, []byte("lost at first")); err != nil {
+						t.Fatal(err)
 					}
-					lost.Heal()
-					c.net.RunFor(3 * beat)
-					c.exactlyOnce(0, []byte("lost at first"))
 				})
-			}
+				if x.heartbeatLost {
+					next := n.links[0].Beat
+					c.net.RunFor(next.Sub(c.net.Now()) + time.Millisecond)
+				}
+				lost.Heal()
+				c.net.RunFor(3 * x.beat)
+				c.exactlyOnce(0, []byte("lost at first"))
+			})
 		}
 	}
 }
