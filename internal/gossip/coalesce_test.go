@@ -138,8 +138,8 @@ func TestMessagesThatWaitedShareDatagrams(t *testing.T) {
 			if got := n.stats.SentDatagrams - before; got > 20 {
 				t.Errorf("%d datagrams for 100 messages, of which 20 fit into one", got)
 			}
-			if got := c.nodes[1].stats.BroadcastsDuplicate; got > 0 {
-				t.Errorf("%d came twice", got)
+			if got := c.nodes[1].stats.BroadcastsDuplicate; got > 21 { // those that are on their way when they are requested
+				t.Errorf("%d came twice, want at most one datagram", got)
 			}
 		})
 	}
