@@ -51,17 +51,9 @@ func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) [
 	return out
 }
 
-// rareKeep is the largest Config.Keep of frequent heartbeats. Rare ones send each digest twice: packets are remembered for 10 s,
-// so Naks do not repair a heartbeat when the next one comes.
-const rareKeep = 10 * time.Second
-
-// announceAll sends n a digest of each origin with new messages since the last call for n (PROTOCOL.md Q8).
-func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor) []Outcome {
+// announceAll sends n a digest of each origin with messages that were met after since.
+func (d *Disseminator) announceAll(out []Outcome, now time.Time, n *Neighbor, since time.Duration) []Outcome {
 	var have *digest.List
-	since := n.announcedAt
-	if d.cfg.Keep > rareKeep {
-		since = min(since, d.since(now)-2*d.cfg.HeartbeatGap*5/4)
-	}
 	for o := range d.origins.all {
 		if o.metAt <= since {
 			break
@@ -92,7 +84,7 @@ func (d *Disseminator) announceLate(out []Outcome, now time.Time) []Outcome {
 	}
 	for _, n := range d.neighbors {
 		if !d.news.IsZero() && d.uninformed(n) {
-			out = d.announceAll(out, now, n)
+			out = d.announceAll(out, now, n, n.announcedAt)
 		}
 	}
 	d.news = time.Time{}
@@ -181,5 +173,5 @@ func (d *Disseminator) mention(out []Outcome, n *Neighbor, id wire.MessageID, ke
 
 // AnnounceRecent sends n, whose link has just come up, digests of all recent messages (PROTOCOL.md D4).
 func (d *Disseminator) AnnounceRecent(out []Outcome, now time.Time, n *Neighbor) []Outcome {
-	return d.announceAll(out, now, n)
+	return d.announceAll(out, now, n, n.announcedAt)
 }

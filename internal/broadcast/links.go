@@ -111,6 +111,10 @@ func (d *Disseminator) Next() time.Time {
 	return next
 }
 
+// rareKeep is the largest Config.Keep of frequent heartbeats. With rare ones, two heartbeats have each digest: packets are
+// remembered for 10 s, so Naks do not repair a heartbeat when the next one comes (PROTOCOL.md Q8).
+const rareKeep = 10 * time.Second
+
 // Heartbeat returns the digests of all origins with new messages since the last ones to n. with goes into the heartbeat
 // that is about to be sent, and is nil if there are none; further digests are outcomes, and so are the Prunes and Grafts
 // that waited for a datagram (PROTOCOL.md Q5, Q8).
@@ -118,7 +122,11 @@ func (d *Disseminator) Heartbeat(out []Outcome, now time.Time, n *Neighbor) (_ [
 	d.endDueProbes(now)
 	out = d.Carry(out, n)
 	begin := len(out)
-	out = d.announceAll(out, now, n)
+	since := n.announcedAt
+	if d.cfg.Keep > rareKeep {
+		since = min(since, d.since(now)-2*d.cfg.HeartbeatGap*5/4)
+	}
+	out = d.announceAll(out, now, n, since)
 	var have *digest.List
 	if len(out) > begin {
 		have = out[len(out)-1].Have

@@ -8,8 +8,8 @@
 // It never sends a message. Each input appends [Action]s to a buffer of the caller, which executes them in order. The
 // caller reads deadlines after each input. In the member table, the package changes only round-trip times.
 //
-// Reading order: overlay.go, peer.go, subscribe.go, choice.go, strategy.go, nearest.go, source.go, crowd.go. avoid.go and heal.go are
-// independent.
+// Reading order: overlay.go, peer.go, subscribe.go, choice.go, strategy.go, nearest.go, source.go, crowd.go. avoid.go and
+// heal.go are independent.
 package overlay
 
 import (
