@@ -1,7 +1,6 @@
 package delivery_test
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/delivery"
 	"github.com/gwyh-go/gwyh/internal/digest"
 	"github.com/gwyh-go/gwyh/internal/direct"
+	"github.com/gwyh-go/gwyh/internal/pair"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -43,6 +43,17 @@ func content(n int) []byte {
 	return data
 }
 
+// wantOnce fails the test unless the application of a node got one message, with the given content.
+func (w *world) wantOnce(n *pair.Node, data []byte) {
+	w.T.Helper()
+	switch got := w.delivered(n); {
+	case len(got) != 1:
+		w.T.Errorf("%d messages delivered, want 1", len(got))
+	case got[0] != string(data):
+		w.T.Errorf("a message of %d bytes delivered, which is not the one of %d bytes", len(got[0]), len(data))
+	}
+}
+
 func TestFalseFramesAreDropped(t *testing.T) {
 	known := id(0)
 	for name, c := range map[string]struct {
@@ -67,9 +78,7 @@ func TestFalseFramesAreDropped(t *testing.T) {
 				t.Errorf("%d counted, want 1", got)
 			}
 			w.frames(known, content(2000), 1000, 2000)
-			if got := w.delivered(w.A); len(got) != 1 || got[0] != string(content(2000)) {
-				t.Errorf("%d messages delivered, want the true one", len(got))
-			}
+			w.wantOnce(w.A, content(2000))
 		})
 	}
 }
@@ -95,9 +104,7 @@ func TestFramesThatArriveTwiceAreCountedAndDeliveredOnce(t *testing.T) {
 	for range 2 {
 		w.frames(id(1), data, 0, len(data))
 	}
-	if got := w.delivered(w.A); len(got) != 1 || got[0] != string(data) {
-		t.Errorf("%d messages delivered, want one", len(got))
-	}
+	w.wantOnce(w.A, data)
 	if got := w.A.Stats.FramesReceived; got != 5 {
 		t.Errorf("%d new pieces counted, want 5", got)
 	}
@@ -113,9 +120,7 @@ func TestFramesInAnyOrderMakeAMessage(t *testing.T) {
 	for _, k := range []int{7, 0, 3, 1, 6, 2, 5, 4} {
 		w.frames(id(1), data, k*1000, k*1000+1000)
 	}
-	if got := w.delivered(w.A); len(got) != 1 || got[0] != string(data) {
-		t.Errorf("%d messages delivered, want one", len(got))
-	}
+	w.wantOnce(w.A, data)
 }
 
 // A broadcast that came in one datagram is known: its pieces, from a neighbor with a narrow path, are duplicates.
@@ -302,9 +307,7 @@ func TestNewLinkGetsALargeMessageThatIsOnItsWay(t *testing.T) {
 	w.run(time.Second)
 	w.Link()
 	w.run(5 * time.Second)
-	if got := w.delivered(w.B); len(got) != 1 || got[0] != string(data) {
-		t.Errorf("b delivered %d messages, want one", len(got))
-	}
+	w.wantOnce(w.B, data)
 }
 
 // PROTOCOL.md F4, D5.
@@ -351,9 +354,7 @@ func TestMessagesOfOneDatagramArriveOnANarrowPath(t *testing.T) {
 		data := content(w.A.Delivery.Broadcasts.SmallMax())
 		w.broadcast(string(data))
 		w.run(5 * time.Second)
-		if got := w.delivered(w.B); len(got) != 1 || got[0] != string(data) {
-			t.Errorf("b delivered %d messages, want one", len(got))
-		}
+		w.wantOnce(w.B, data)
 		if got := w.arrived(wire.KindFrame); got < 2 {
 			t.Errorf("it came in %d frames, want several", got)
 		}
@@ -369,9 +370,7 @@ func TestMessagesOfOneDatagramArriveOnANarrowPath(t *testing.T) {
 			}
 			w.perform(out)
 			w.run(5 * time.Second)
-			if got := w.delivered(w.B); len(got) != 1 || got[0] != string(data) {
-				t.Errorf("b delivered %d messages, want one", len(got))
-			}
+			w.wantOnce(w.B, data)
 			if got := w.arrived(wire.KindDirect); got < 2 {
 				t.Errorf("it came in %d pieces, want several", got)
 			}
@@ -392,7 +391,5 @@ func TestLostFramesAreSentAgain(t *testing.T) {
 		t.Fatal("nothing was lost")
 	}
 	w.run(10 * time.Second)
-	if got := w.delivered(w.B); len(got) != 1 || !bytes.Equal([]byte(got[0]), data) {
-		t.Errorf("b delivered %d messages, want one", len(got))
-	}
+	w.wantOnce(w.B, data)
 }
