@@ -3,8 +3,15 @@ package session
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
+
+func (w *window) clone() window { return window{highest: w.highest, words: slices.Clone(w.words)} }
+
+func (w *window) equal(o *window) bool {
+	return w.highest == o.highest && slices.Equal(w.words, o.words)
+}
 
 // model is the simplest window: it records everything that arrived.
 type model struct {
@@ -56,6 +63,37 @@ func TestWindowDecidesLikeOneThatForgetsNothing(t *testing.T) {
 		if w.highest != m.highest {
 			t.Fatalf("the highest is %d, want %d", w.highest, m.highest)
 		}
+	}
+}
+
+func TestGrowingWindowDecidesLikeOneThatForgetsNothing(t *testing.T) {
+	rng := rand.New(random(5))
+	for range 2000 {
+		var w window
+		m := model{came: map[uint64]bool{}}
+		for range 40 {
+			c := m.highest + uint64(rng.IntN(70))
+			if c -= min(c, uint64(rng.IntN(140))); rng.IntN(30) == 0 {
+				c += rng.Uint64N(2 * WindowSize)
+			}
+			if got, want := w.fresh(c), m.fresh(c); got != want {
+				t.Fatalf("counter %d with %d the highest: fresh is %v", c, m.highest, got)
+			}
+			if m.fresh(c) {
+				w.mark(c)
+				m.mark(c)
+			}
+		}
+	}
+}
+
+func TestWindowOfFewPacketsIsSmall(t *testing.T) {
+	var w window
+	for c := uint64(1); c < 64*firstWords; c++ {
+		w.mark(c)
+	}
+	if len(w.words) != firstWords {
+		t.Errorf("%d words for %d packets", len(w.words), w.highest)
 	}
 }
 
