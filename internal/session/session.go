@@ -45,7 +45,7 @@ type Session struct {
 	suite  Suite
 	send   [32]byte // bound: subkey; legacy: key
 	recv   [32]byte
-	nonce  [24]byte // of the next box; a field, because a local variable would be allocated
+	nonce  [24]byte // of the next box; bound: it starts with the prefix; a field, because a local variable would be allocated
 	sent   uint64   // last packet number sealed; in a legacy session the number of boxes
 	opened uint64   // number of boxes
 	window window
@@ -69,7 +69,6 @@ type origin struct {
 	Handshake   wire.HandshakeID
 	Initiator   bool
 	Legacy      bool
-	Prefix      [16]byte
 	Timestamp   time.Time
 	Fingerprint [8]byte
 	Path        wire.Path
@@ -82,7 +81,7 @@ func New(now time.Time, p Params) *Session {
 		p.Suite = NaCl
 	}
 	s := &Session{suite: p.Suite, createdAt: now, p: origin{Self: p.Self, Peer: p.Peer, Handshake: p.Handshake, Initiator: p.Initiator,
-		Legacy: p.Legacy, Prefix: p.Prefix, Timestamp: p.Timestamp, Fingerprint: p.Fingerprint, Path: p.Path}}
+		Legacy: p.Legacy, Timestamp: p.Timestamp, Fingerprint: p.Fingerprint, Path: p.Path}}
 	if p.Legacy {
 		s.send, s.recv, s.legacy = p.SendKey, p.RecvKey, &legacyState{rand: p.Rand}
 	} else {
@@ -133,7 +132,7 @@ func (s *Session) Open(now time.Time, p *wire.Packet) ([]byte, error) {
 }
 
 func (s *Session) openBound(now time.Time, box *wire.Box) error {
-	if [16]byte(box.Nonce[:16]) != s.p.Prefix {
+	if [16]byte(box.Nonce[:16]) != s.Prefix() {
 		return ErrPrefix
 	}
 	counter := binary.BigEndian.Uint64(box.Nonce[16:])
@@ -178,7 +177,7 @@ func (s *Session) Peer() wire.NodeID { return s.p.Peer }
 func (s *Session) Handshake() wire.HandshakeID { return s.p.Handshake }
 
 // Prefix returns the start of the nonces of a bound session, which identifies the session.
-func (s *Session) Prefix() [16]byte { return s.p.Prefix }
+func (s *Session) Prefix() [16]byte { return [16]byte(s.nonce[:16]) }
 
 // Legacy reports whether the peer is a gwyh 0.1 node.
 func (s *Session) Legacy() bool { return s.p.Legacy }
