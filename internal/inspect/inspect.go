@@ -21,9 +21,10 @@ import (
 func Take(now time.Time, core *gossip.Core, c *Counted, figures *telemetry.Figures) status.Status {
 	i := inspection{now: now, core: core}
 	c.Update(now, figures)
+	drops, refusals := c.lists(figures)
 	return status.Status{At: now, Self: i.node(core.Self().ID), Health: core.Detector().Health(), Alone: i.alone(),
 		Members: i.members(), Tombstones: core.Table().CountTombstones(), Links: i.links(), Suspicions: i.suspicions(),
-		Propagation: i.propagation(), Origins: i.origins(), Drops: slices.Clone(c.drops), Refusals: slices.Clone(c.refusals)}
+		Propagation: i.propagation(), Origins: i.origins(), Drops: drops, Refusals: refusals}
 }
 
 // Finish sorts the lists of a Status and adds the warnings that follow from the Status, from the keys, from write errors, and

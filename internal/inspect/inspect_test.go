@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/gwyh-go/gwyh/internal/handshake"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
+	"github.com/gwyh-go/gwyh/internal/wire"
 	"github.com/gwyh-go/gwyh/status"
 )
 
@@ -23,7 +23,8 @@ func TestHistoryKeepsTheLastEvents(t *testing.T) {
 	}
 	var want []status.Event
 	for i := range status.HistoryMax + 3 {
-		e := status.Event{At: time.Unix(int64(i), 0), Kind: status.Joined, Node: status.Node{ID: strconv.Itoa(i), Name: "n", Zone: "z"}}
+		id := wire.NodeID{byte(i), byte(i >> 8)}
+		e := status.Event{At: time.Unix(int64(i), 0), Kind: status.Joined, Node: status.Node{ID: id.String(), Name: "n", Zone: "z"}}
 		switch i % 5 {
 		case 1:
 			e.Kind, e.By = status.Suspected, status.Node{ID: "by"}
@@ -33,7 +34,7 @@ func TestHistoryKeepsTheLastEvents(t *testing.T) {
 			e.Kind, e.DeafSince = status.MemberDied, time.Unix(2, 0)
 		}
 		want = append(want, e)
-		h.add(e)
+		h.add(id, e)
 	}
 	if got := h.list(); !reflect.DeepEqual(got, want[3:]) {
 		t.Errorf("%d events, want the last %d: %v", len(got), status.HistoryMax, got)
@@ -50,7 +51,8 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 	f.Core.RejectedFrom[handshake.TimeOff], f.Core.RejectedFrom[handshake.BadKey], f.Core.RejectedFrom[handshake.Unfinished] = stranger, stranger, stranger
 	f.Shell.MessagesDropped = 4
 	c.Update(now.Add(-time.Minute), &f)
-	s := status.Status{At: now, Refusals: c.refusals, Drops: c.drops, Health: 2, Alone: true, Links: []status.Link{
+	drops, refusals := c.lists(&f)
+	s := status.Status{At: now, Refusals: refusals, Drops: drops, Health: 2, Alone: true, Links: []status.Link{
 		{Node: status.Node{Name: "narrow"}, Narrow: true, MTU: 1200},
 		{Node: status.Node{Name: "deaf"}, DeafSince: now},
 	}}
@@ -90,10 +92,11 @@ func TestDropsAreListedForEveryReason(t *testing.T) {
 	f.Core.Dropped[stats.DropForged] = 7
 	c.Update(now.Add(time.Second), &f)
 	c.Update(now.Add(2*time.Second), &f)
-	if len(c.drops) != len(stats.Drops())+4+int(carrier.Causes) || len(c.refusals) != int(handshake.Reasons)-1 {
-		t.Errorf("%d reasons of drops, %d of refusals", len(c.drops), len(c.refusals))
+	drops, refusals := c.lists(&f)
+	if len(drops) != len(stats.Drops())+4+int(carrier.Causes) || len(refusals) != int(handshake.Reasons)-1 {
+		t.Errorf("%d reasons of drops, %d of refusals", len(drops), len(refusals))
 	}
-	for _, d := range c.drops {
+	for _, d := range drops {
 		grew := d.Reason == stats.DropForged.String()
 		if (d.Count > 0) != grew || d.Last.Equal(now.Add(time.Second)) != grew {
 			t.Errorf("%+v", d)

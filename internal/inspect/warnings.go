@@ -11,31 +11,46 @@ import (
 
 // Counted records when each counter of drops and refusals last grew. The zero Counted is ready to use.
 type Counted struct {
-	drops, refusals []status.Drop
+	drops, refusals growths
+}
+
+// growths records, by reason, the counters that are not zero. Most always are.
+type growths map[string]growth
+
+// growth is a counter as it was when it last grew.
+type growth struct {
+	count uint64
+	at    time.Time
 }
 
 // Update records the present counters.
 func (c *Counted) Update(now time.Time, f *telemetry.Figures) {
-	next := 0
-	f.Drops(func(v uint64, reason string) {
-		c.drops = note(c.drops, now, next, v, reason)
-		next++
-	})
+	f.Drops(func(v uint64, reason string) { c.drops.note(now, reason, v) })
 	for r := handshake.Malformed; r < handshake.Reasons; r++ {
-		c.refusals = note(c.refusals, now, int(r-handshake.Malformed), f.Core.Rejected[r], r.String())
-		c.refusals[r-handshake.Malformed].From = f.Core.RejectedFrom[r]
+		c.refusals.note(now, r.String(), f.Core.Rejected[r])
 	}
 }
 
-// note records the counter v of a reason, whose index in list is index.
-func note(list []status.Drop, now time.Time, index int, v uint64, reason string) []status.Drop {
-	if index == len(list) {
-		list = append(list, status.Drop{Reason: reason})
+// note records the counter v of a reason.
+func (g *growths) note(now time.Time, reason string, v uint64) {
+	if v == (*g)[reason].count {
+		return
 	}
-	if d := &list[index]; v != d.Count {
-		d.Count, d.Last = v, now
+	if *g == nil {
+		*g = make(growths)
 	}
-	return list
+	(*g)[reason] = growth{count: v, at: now}
+}
+
+// lists returns all drops and refusals, with the counters that Update recorded last.
+func (c *Counted) lists(f *telemetry.Figures) (drops, refusals []status.Drop) {
+	f.Drops(func(v uint64, reason string) {
+		drops = append(drops, status.Drop{Reason: reason, Count: v, Last: c.drops[reason].at})
+	})
+	for r := handshake.Malformed; r < handshake.Reasons; r++ {
+		refusals = append(refusals, status.Drop{Reason: r.String(), Count: f.Core.Rejected[r], Last: c.refusals[r.String()].at, From: f.Core.RejectedFrom[r]})
+	}
+	return drops, refusals
 }
 
 // recentFor is how long after a drop or a refusal a warning about it is shown.

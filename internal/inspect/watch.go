@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -30,11 +31,14 @@ func (w *Watch) Remove(o *Watcher) int {
 // History returns the last member events, the oldest first.
 func (w *Watch) History() []status.Event { return w.history.list() }
 
+// record adds the event of a member to the history and sends it to all Watchers.
+func (w *Watch) record(id wire.NodeID, e status.Event) {
+	w.history.add(id, e)
+	w.send(e)
+}
+
 // send sends an event to all Watchers.
 func (w *Watch) send(e status.Event) {
-	if e.IsMember() {
-		w.history.add(e)
-	}
 	for _, o := range w.list {
 		o.send(e)
 	}
@@ -63,7 +67,7 @@ func (w *Watch) Member(now time.Time, core *gossip.Core, kind status.Kind, m *me
 // member sends an event of a member. by is the node that detected it, zero if that is unknown.
 func (w *Watch) member(now time.Time, core *gossip.Core, kind status.Kind, m *members.Member, by wire.NodeID) {
 	i := inspection{now: now, core: core}
-	w.send(status.Event{At: now, Kind: kind, Node: nodeOf(m), By: i.node(by)})
+	w.record(m.ID, status.Event{At: now, Kind: kind, Node: nodeOf(m), By: i.node(by)})
 }
 
 // Gone sends the event of a member that failed or left.
@@ -78,7 +82,7 @@ func (w *Watch) Gone(now time.Time, core *gossip.Core, e *event.Event) {
 	if e := core.Table().Get(m.ID); e != nil {
 		died.By = i.node(e.Accuser())
 	}
-	w.send(died)
+	w.record(m.ID, died)
 }
 
 // Turned sends the event of a member that became suspected, or is no longer suspected.
@@ -125,30 +129,45 @@ func (w *Watcher) send(e status.Event) {
 
 // history holds the last member events.
 type history struct {
-	ring []past
-	next int // where the next event goes once the ring is full
+	ring  []past
+	next  int       // where the next event goes once the ring is full
+	began time.Time // time of the first event
 }
 
-// past is a member event. Most events have only the fields that are stored here.
+// past is a member event. Most events have only the fields that are stored here. A node has many of them as soon as it
+// has joined, so they are small.
 type past struct {
-	at   time.Time
+	at   time.Duration // since history.began
 	kind status.Kind
-	node status.Node
+	id   wire.NodeID
+	name string
+	addr netip.AddrPort
+	zone string
 	full *status.Event // nil if the event has no other fields
 }
 
-func (h *history) add(e status.Event) {
-	p := past{at: e.At, kind: e.Kind, node: e.Node}
+// ringStep is the number of events by which the ring grows.
+const ringStep = 32
+
+// add adds an event of the member with the given id.
+func (h *history) add(id wire.NodeID, e status.Event) {
+	if h.began.IsZero() {
+		h.began = e.At
+	}
+	p := past{at: e.At.Sub(h.began), kind: e.Kind, id: id, name: e.Node.Name, addr: e.Node.Addr, zone: e.Node.Zone}
 	if e.By != (status.Node{}) || !e.Heard.IsZero() || !e.DeafSince.IsZero() {
 		full := e // so that only such an event is allocated
 		p.full = &full
 	}
-	if len(h.ring) < status.HistoryMax {
+	switch n := len(h.ring); {
+	case n == status.HistoryMax:
+		h.ring[h.next] = p
+		h.next = (h.next + 1) % n
+	case n == cap(h.ring):
+		h.ring = append(append(make([]past, 0, n+ringStep), h.ring...), p)
+	default:
 		h.ring = append(h.ring, p)
-		return
 	}
-	h.ring[h.next] = p
-	h.next = (h.next + 1) % len(h.ring)
 }
 
 // list returns a copy of the events, the oldest first.
@@ -158,7 +177,8 @@ func (h *history) list() []status.Event {
 		if p := &h.ring[(h.next+i)%len(h.ring)]; p.full != nil {
 			events = append(events, *p.full)
 		} else {
-			events = append(events, status.Event{At: p.at, Kind: p.kind, Node: p.node})
+			of := status.Node{ID: p.id.String(), Name: p.name, Addr: p.addr, Zone: p.zone}
+			events = append(events, status.Event{At: h.began.Add(p.at), Kind: p.kind, Node: of})
 		}
 	}
 	return events
