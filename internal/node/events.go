@@ -95,15 +95,15 @@ func (n *Node[N]) everySecond(now time.Time) {
 	figures.Shell.SlowestDelivery, figures.Shell.QueueDue = n.dispatch.Slowest(), n.queueDue(now)
 	n.keys.remind(now, figures.Core.Members > 1, n.dispatch.Call)
 	n.sending.every(now, n.loop.carrier.Failures(), n.dispatch.Call)
-	n.counted.Update(now, &figures)
+	n.counted.Update(now, figures)
 	n.metrics.Offer(figures)
 }
 
 // figures returns the current counters of the core and the shell. It leaves the samples out, because reading them
 // starts the next ones.
-func (n *Node[N]) figures() telemetry.Figures {
+func (n *Node[N]) figures() *telemetry.Figures {
 	c, keys := n.loop.carrier.Stats(), n.keys.present()
-	return telemetry.Figures{Core: n.loop.core.Stats(), Propagation: n.loop.core.Beacons().Zones(), Shell: telemetry.Shell{
+	return &telemetry.Figures{Core: n.loop.core.Stats(), Propagation: n.loop.core.Beacons().Zones(), Shell: telemetry.Shell{
 		DefaultKey: keys.Default, WeakKeys: keys.Weak,
 		InboxDropped: c.InboxDropped, OutboxDropped: c.OutboxDropped, OutboxLate: c.OutboxLate, WriteErrors: c.WriteErrors,
 		MessagesDropped: n.dispatch.Dropped(),

@@ -17,8 +17,7 @@ func (n *Node[N]) Status() (s status.Status, err error) {
 	var sending []string
 	var taken string
 	err = n.loop.do(func(now time.Time) {
-		figures := n.figures()
-		s = inspect.Take(now, n.loop.core, &n.counted, &figures)
+		s = inspect.Take(now, n.loop.core, &n.counted, n.figures())
 		s.History = n.watch.History()
 		sending, taken = n.sending.present(), n.taken.present(now)
 	})
@@ -33,7 +32,7 @@ func (n *Node[N]) Status() (s status.Status, err error) {
 
 // Metrics returns the node's counters and gauges. The error is ErrShutdown.
 func (n *Node[N]) Metrics() ([]status.Metric, error) {
-	var figures telemetry.Figures
+	var figures *telemetry.Figures
 	err := n.loop.do(func(time.Time) { figures = n.figures() })
 	if err != nil {
 		return nil, err

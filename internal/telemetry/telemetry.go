@@ -48,7 +48,7 @@ type Sink interface {
 // Publisher remembers the values published last. A sink may be the application's own and may block, so the loop only
 // offers figures, and a goroutine of the Publisher publishes them.
 type Publisher struct {
-	offered   chan Figures
+	offered   chan *Figures
 	own       Sink        // nil means the sink of the process
 	discarded func() bool // metrics.Discarded
 	labels    []metrics.Label
@@ -60,12 +60,12 @@ type Publisher struct {
 // New returns a Publisher to own, or if own is nil to the sink that the process has at the time of publication
 // (metrics.NewGlobal). Every metric has the given labels.
 func New(own Sink, labels []metrics.Label) *Publisher {
-	return &Publisher{offered: make(chan Figures, 1), own: own, discarded: metrics.Discarded, labels: slices.Clip(labels), names: make(map[string][]string), beacons: make(map[string]uint64)}
+	return &Publisher{offered: make(chan *Figures, 1), own: own, discarded: metrics.Discarded, labels: slices.Clip(labels), names: make(map[string][]string), beacons: make(map[string]uint64)}
 }
 
-// Offer passes figures on for publication. It drops f if the previous figures have not been taken yet, or if there is
-// no sink; the next figures then contain the whole difference. It never blocks.
-func (p *Publisher) Offer(f Figures) {
+// Offer passes figures on for publication; they must not be modified any more. It drops f if the previous figures have
+// not been taken yet, or if there is no sink; the next figures then contain the whole difference. It never blocks.
+func (p *Publisher) Offer(f *Figures) {
 	if p.own == nil && p.discarded() {
 		return
 	}
@@ -82,7 +82,7 @@ func (p *Publisher) Run(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case f := <-p.offered:
-			p.publish(&f)
+			p.publish(f)
 		}
 	}
 }

@@ -27,11 +27,11 @@ func TestDifferencesAndGaugesArePublished(t *testing.T) {
 	p := New(nil, []metrics.Label{{Name: "cluster", Value: "blue"}})
 	p.publish(&Figures{Core: s, Shell: shell})
 	s.SentDatagrams = 25
-	p.Offer(Figures{Core: s, Shell: shell})
+	p.Offer(&Figures{Core: s, Shell: shell})
 	s.SentDatagrams = 100
-	p.Offer(Figures{Core: s, Shell: shell}) // the previous figures have not been taken
+	p.Offer(&Figures{Core: s, Shell: shell}) // the previous figures have not been taken
 	f := <-p.offered
-	p.publish(&f)
+	p.publish(f)
 
 	data := sink.Data()[0]
 	for name, want := range map[string]float64{
@@ -64,7 +64,7 @@ func TestFiguresWithoutASinkAreDropped(t *testing.T) {
 	}{{nil, true, 0}, {nil, false, 1}, {metrics.NewInmemSink(time.Hour, time.Hour), true, 1}} {
 		p := New(c.own, nil)
 		p.discarded = func() bool { return c.discarded }
-		if p.Offer(Figures{}); len(p.offered) != c.want {
+		if p.Offer(&Figures{}); len(p.offered) != c.want {
 			t.Errorf("own sink %v, discarded %v: %d figures offered, want %d", c.own != nil, c.discarded, len(p.offered), c.want)
 		}
 	}
