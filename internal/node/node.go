@@ -122,7 +122,11 @@ func (n *Node[N]) assemble() {
 	n.end = end
 	n.keys.loop = n.loop
 	at := &addresses{port: c.Port, names: n.names}
-	n.snapshots = snapshots[N]{convert: c.Convert, joined: n.puller.Newcomers.Add, names: n.names, known: make(map[wire.NodeID]*entry[N]),
+	joined := n.puller.Newcomers.Add
+	if c.Application.Delegate == nil || c.PollInterval == 0 { // nothing is polled
+		joined = func(time.Time, wire.NodeID) {}
+	}
+	n.snapshots = snapshots[N]{convert: c.Convert, joined: joined, names: n.names, known: make(map[wire.NodeID]*entry[N]),
 		turned: func(now time.Time, m *gossip.Member) { n.watch.Turned(now, n.loop.core, m) }}
 	n.asker = asker[N]{loop: n.loop, app: &c.Application, convert: c.Convert, deliver: n.deliverEvents}
 	n.rejoin = rejoin{loop: n.loop, addresses: at, life: life, timeout: c.Timeout}

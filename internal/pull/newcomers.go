@@ -41,6 +41,13 @@ func (n *Newcomers) Add(now time.Time, id wire.NodeID) {
 	n.count++
 }
 
+// forget forgets the newcomers so far, but not their number.
+func (n *Newcomers) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = nil
+}
+
 // last returns the number of the last newcomer.
 func (n *Newcomers) last() uint64 {
 	n.mu.Lock()

@@ -119,6 +119,26 @@ func TestKnownNewcomersAreBounded(t *testing.T) {
 	}
 }
 
+func TestNewcomersAreForgottenWhileThereIsNothingToRepeat(t *testing.T) {
+	w, m := newWelcoming(), []byte("m")
+	w.Newcomers.Add(start, wire.NodeID{1})
+	w.give(start)
+	if len(w.Newcomers.list) > 0 {
+		t.Errorf("%d newcomers are known", len(w.Newcomers.list))
+	}
+	same(t, "new", w.after(t, time.Second, m))
+	w.Newcomers.Add(start.Add(10*time.Second), wire.NodeID{2})
+	same(t, "again", w.after(t, 11*time.Second, m), "2 m")
+	same(t, "not any more", w.after(t, 12*time.Second))
+	if len(w.Newcomers.list) != 1 {
+		t.Errorf("%d newcomers are known while the message may be returned again", len(w.Newcomers.list))
+	}
+	w.after(t, time.Minute)
+	if len(w.Newcomers.list) > 0 {
+		t.Errorf("%d newcomers are known a minute later", len(w.Newcomers.list))
+	}
+}
+
 func TestRebroadcastIsNotSentButRepeatedToNewcomersByTheChosen(t *testing.T) {
 	w, m := newWelcoming(), []byte("m")
 	delivered := true

@@ -128,6 +128,9 @@ func (p *Puller) ready(now time.Time) bool {
 // messages of a packet in that order.
 func (p *Puller) poll(now time.Time) (g gave) {
 	p.known.forget(now, p.Size)
+	if p.known.recent.Len() == 0 && len(p.before) == 0 {
+		p.Newcomers.forget() // the nodes that joined before a message is new need no repeat of it
+	}
 	p.known.polls++
 	p.repeats = 0
 	given := p.Get(overhead, p.Limit)
