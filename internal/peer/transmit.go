@@ -104,11 +104,7 @@ func (p *Peer) tidyLogs(now time.Time) (next time.Time) {
 	for _, ch := range p.channels {
 		ch.log.DropBefore(now.Add(-newest), 0, func(content) {})
 		ch.log.DropBefore(now.Add(-keep), logNewest, func(content) {})
-		if ch.grown && ch.log.Len() <= logNewest {
-			ch.log.Shrink()
-			ch.grown = false
-		}
-		if ch.grown {
+		if ch.grown = ch.grown && ch.log.Len() > logNewest; ch.grown {
 			next = now.Add(keep)
 		}
 	}

@@ -12,8 +12,8 @@ const (
 // it.
 //
 // It is a ring in the order of packet numbers. It starts small, and doubles when it is full of datagrams younger
-// than the horizon, so it holds what a link of any rate sends in that time. An empty log releases the memory by
-// which it has grown. The loop owns it.
+// than the horizon, so it holds what a link of any rate sends in that time. A log that needs a quarter of its memory
+// releases half of it. The loop owns it.
 type SentLog[T any] struct {
 	horizon time.Duration
 	room    *Room     // shared with other logs
@@ -110,19 +110,20 @@ func (l *SentLog[T]) DropBefore(t time.Time, spare int, drop func(T)) {
 	for limit := t.Sub(l.base); l.n > spare && l.place(0).at < limit; {
 		drop(l.pop())
 	}
-	if l.n == 0 && len(l.ring) > firstSentLog {
-		l.resize(nil)
+	if len(l.ring) > firstSentLog && 4*l.n <= len(l.ring) {
+		l.shrink()
 	}
 }
 
-// Shrink releases the memory that the recorded datagrams do not need.
-func (l *SentLog[T]) Shrink() {
-	room := firstSentLog
-	for room < l.n {
-		room *= 2
-	}
-	if len(l.ring) <= room {
+// shrink releases the memory that twice the recorded datagrams would not need.
+func (l *SentLog[T]) shrink() {
+	if l.n == 0 {
+		l.resize(nil)
 		return
+	}
+	room := firstSentLog
+	for room < 2*l.n {
+		room *= 2
 	}
 	ring := make([]sent[T], room)
 	for i := range l.n {
