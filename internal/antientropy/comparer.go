@@ -44,18 +44,18 @@ type Peer struct {
 
 // A round is a comparison that this node began. The zero value is one that has not begun.
 type round struct {
-	active     bool
 	began      time.Time // when the first round of this comparison, or of the one before it, was sent
 	sent       time.Time // when the last part was sent
-	rounds     int       // in this comparison
-	answered   int       // rounds that were answered
-	idle       int       // consecutive rounds that changed nothing in this node's table
 	root       uint64    // this node's root when the last round began
-	mismatches int       // consecutive heartbeats with a root other than this node's
+	rounds     int32     // in this comparison
+	answered   int32     // rounds that were answered
+	idle       int32     // consecutive rounds that changed nothing in this node's table
+	mismatches int32     // consecutive heartbeats with a root other than this node's
 
-	bits   uint8  // there are 2^bits buckets
+	flight int32  // number of unanswered parts
 	next   uint32 // the first bucket that was not sent yet
-	flight int    // number of unanswered parts
+	bits   uint8  // there are 2^bits buckets
+	active bool
 }
 
 // ownRoot returns the root that this node sends.

@@ -97,7 +97,7 @@ func (ds *Broadcasts) SendBeacon(now time.Time) {
 
 // passBeacon measures the first copy of a beacon and passes it on, in the time of this node's clock (O3).
 func (ds *Broadcasts) passBeacon(now time.Time, p *Peer, m *wire.Message, delay wire.Delay) {
-	if data := ds.Beacons.Receive(now, &p.clock, delay, m.Data); data != nil {
+	if data := ds.Beacons.Receive(now, p.clockOf(), delay, m.Data); data != nil {
 		ds.flood(now, wire.KindBeacon, m.ID, delay, data, p)
 	}
 }
@@ -107,12 +107,12 @@ func (ds *Broadcasts) AppendClock(b []byte, now time.Time, p *Peer) []byte {
 	if !ds.Beacons.Active(now) {
 		return b
 	}
-	return wire.AppendClock(b, ds.d.newID(), ds.Beacons.ClockFor(now, &p.clock))
+	return wire.AppendClock(b, ds.d.newID(), ds.Beacons.ClockFor(now, p.clockOf()))
 }
 
 // ReceiveClock handles such a message of p.
 func (ds *Broadcasts) ReceiveClock(now time.Time, p *Peer, data []byte) {
-	ds.Beacons.HandleClock(now, &p.clock, data)
+	ds.Beacons.HandleClock(now, p.clockOf(), data)
 }
 
 // reportDuplicate counts a further copy of a message, and reports it if that is wanted.

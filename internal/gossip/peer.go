@@ -26,7 +26,7 @@ type peer struct {
 }
 
 // PeerBytes returns the size of what a Core keeps about each peer besides its sessions and packets, in bytes.
-func PeerBytes() int { return int(memory.Of[peer]()) }
+func PeerBytes() int { return int(memory.Of[peer]()) + delivery.PeerBytes() }
 
 // detection returns the failure detector's state of p, or nil if p is nil.
 func (p *peer) detection() *swim.Peer {

@@ -23,8 +23,8 @@ type Peer struct {
 	state       state     // of our subscription to it
 	subscriber  bool      // it is subscribed to us
 	linked      bool      // a subscription in either direction has begun
+	requests    int32     // consecutive StartSubscriptions without an answer
 	requestedAt time.Time // when the last StartSubscription was sent
-	requests    int       // consecutive StartSubscriptions without an answer
 }
 
 // Init sets the node id of a new Peer.

@@ -29,6 +29,7 @@ type flight struct {
 	heard     bool   // a report arrived since the start
 	granted   bool   // Wait allowed the next Sent
 	limited   bool   // a datagram had to wait in this round
+	probes    int32  // datagrams beyond the window since the last report
 
 	allowed time.Time     // when the last granted datagram was sent, or the start
 	pressed time.Time     // when a datagram last had to wait, or the start
@@ -37,7 +38,6 @@ type flight struct {
 	much    time.Time     // since when more than a burst is in flight, or the last report if later; zero: less is
 	probe   time.Time     // when a datagram may exceed the window; zero: it is not used up
 	silence time.Duration // the wait before probe
-	probes  int           // datagrams beyond the window since the last report
 }
 
 func (f *flight) restart(now time.Time, burst float64) {

@@ -21,15 +21,15 @@ type Peer struct {
 	Vetoed   bool    // the peer's own entry was refused, so it gets no link
 
 	asksMerge, judges bool // its capabilities
+	introduced        bool // its own entry has arrived since the last handshake, and its member has not died since
 
 	state, list *Exchange // begun by this node: of states, of members
 	theirs      *Exchange // begun by the peer
 	begun       quota.Bucket
 	refused     time.Time // when this node last refused an exchange of the peer
 
-	introduced bool            // its own entry has arrived since the last handshake, and its member has not died since
-	vote       *Vote           // the question about its own entry; nil for none
-	approved   *members.Member // the peer's own entry as the application approved it, until it is a member; nil for none
+	vote     *Vote           // the question about its own entry; nil for none
+	approved *members.Member // the peer's own entry as the application approved it, until it is a member; nil for none
 }
 
 // SetCapabilities sets the capabilities from the peer's handshake.
