@@ -105,18 +105,14 @@ func (c *Core) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 }
 
 // handlePacket handles the first packet of a datagram, and returns the packets that follow it. Only a Go node may send
-// several packets in one datagram (PROTOCOL.md W9).
+// several packets in one datagram (PROTOCOL.md W10).
 func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byte) {
 	p := &c.hs.packet
-	rest, err := wire.NextPacket(p, b)
-	if err != nil {
+	if wire.NextPacket(p, b) != nil {
 		c.drop(stats.DropMalformed)
 		return nil
 	}
-	size := len(b) - len(rest)
-	if !p.Sender.IsGo() {
-		rest = nil
-	}
+	size := len(b) - len(p.Rest)
 	switch {
 	case p.Kind == wire.PacketHandshake:
 		c.report.Handshake(now, from, p)
@@ -126,7 +122,10 @@ func (c *Core) handlePacket(now time.Time, from wire.Path, b []byte) (rest []byt
 	default:
 		c.hs.handleBox(now, from, p, size)
 	}
-	return rest
+	if !p.Sender.IsGo() {
+		return nil
+	}
+	return p.Rest
 }
 
 // Events returns the events since the last call. The slice is valid until the next input.

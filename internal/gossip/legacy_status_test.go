@@ -73,7 +73,7 @@ func (a *ancient) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 	}
 	if p.Kind == wire.PacketHandshake {
 		var h wire.Handshake
-		if wire.ParseHandshake(&h, p.Handshake) == nil && h.Step == wire.StepHello && from.Remote == a.c.nodes[0].addr {
+		if p.ParseHandshake(&h) == nil && h.Step == wire.StepHello && from.Remote == a.c.nodes[0].addr {
 			a.hellos = append(a.hellos, a.c.net.Elapsed())
 		}
 		return

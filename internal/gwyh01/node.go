@@ -204,7 +204,7 @@ func (n *Node) HandleDatagram(now time.Time, from wire.Path, b []byte) {
 		return
 	}
 	var h wire.Handshake
-	if wire.ParseHandshake(&h, p.Handshake) == nil {
+	if p.ParseHandshake(&h) == nil {
 		n.handshake(now, from.Remote, p.Sender, &h)
 	}
 }

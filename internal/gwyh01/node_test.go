@@ -138,7 +138,7 @@ func (s *stranger) shakes(within time.Duration) *[32]byte {
 		s.model.Drain(s.now, func(_ wire.Path, b []byte) {
 			var p wire.Packet
 			var o wire.Handshake
-			if wire.ParsePacket(&p, b) != nil || p.Kind != wire.PacketHandshake || wire.ParseHandshake(&o, p.Handshake) != nil || o.ID != h.ID || o.Step != wire.StepOhai {
+			if wire.ParsePacket(&p, b) != nil || p.Kind != wire.PacketHandshake || p.ParseHandshake(&o) != nil || o.ID != h.ID || o.Step != wire.StepOhai {
 				return
 			}
 			shared, _ := secret.Agree(&o.PublicKey)

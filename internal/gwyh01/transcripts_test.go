@@ -225,7 +225,7 @@ func parse(d *recorded) (pkt *wire.Packet, h *wire.Handshake, m *wire.Message) {
 	}
 	if pkt.Kind == wire.PacketHandshake {
 		h = new(wire.Handshake)
-		if wire.ParseHandshake(h, pkt.Handshake) != nil {
+		if pkt.ParseHandshake(h) != nil {
 			return nil, nil, nil
 		}
 		return pkt, h, nil
@@ -439,7 +439,7 @@ func (p *probe) receive(b []byte) {
 	}
 	if pkt.Kind == wire.PacketHandshake {
 		var h wire.Handshake
-		if err := wire.ParseHandshake(&h, pkt.Handshake); err != nil {
+		if err := pkt.ParseHandshake(&h); err != nil {
 			p.t.Fatal(err)
 		}
 		switch h.Step {

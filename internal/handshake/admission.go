@@ -54,8 +54,7 @@ func (e *Endpoint) admitHello(now time.Time, from wire.Path, p *wire.Packet, id 
 		return e.charge(now, exchanges)
 	}
 	var buf [peekMax]byte
-	message := wire.PeekHmac(buf[:], p.Handshake)
-	switch {
+	switch message := wire.PeekHmac(buf[:len(blockMagic)], p.Handshake); {
 	case len(message) == 0:
 		return allowance{}, Malformed
 	case !hasBlock(message):
@@ -65,7 +64,7 @@ func (e *Endpoint) admitHello(now time.Time, from wire.Path, p *wire.Packet, id 
 	case e.advertise || !from.Remote.IsValid():
 		return e.budget.open(now, placeless, from.Remote.Addr()), accepted
 	}
-	if k := cookieOf(message); k != (cookie{}) && e.cookies.valid(now, from.Remote, k) {
+	if k := cookieOf(wire.PeekHmac(buf[:], p.Handshake)); k != (cookie{}) && e.cookies.valid(now, from.Remote, k) {
 		return e.budget.open(now, proven, from.Remote.Addr()), accepted
 	}
 	a := e.budget.open(now, unproven, from.Remote.Addr())

@@ -248,7 +248,7 @@ func parsed(t testing.TB, b []byte) *wire.Handshake {
 	if err := wire.ParsePacket(&p, append([]byte(nil), b...)); err != nil || p.Kind != wire.PacketHandshake {
 		t.Fatal("not a handshake packet:", err)
 	}
-	if err := wire.ParseHandshake(&h, p.Handshake); err != nil {
+	if err := p.ParseHandshake(&h); err != nil {
 		t.Fatal(err)
 	}
 	return &h
@@ -422,7 +422,7 @@ func parsesAs(b []byte, s wire.Step) bool {
 	var p wire.Packet
 	var h wire.Handshake
 	return wire.ParsePacket(&p, append([]byte(nil), b...)) == nil && p.Kind == wire.PacketHandshake &&
-		wire.ParseHandshake(&h, p.Handshake) == nil && h.Step == s
+		p.ParseHandshake(&h) == nil && h.Step == s
 }
 
 func TestTransportWithoutReplyAddressesIsAnsweredAtTheAdvertisedOne(t *testing.T) {

@@ -3,7 +3,6 @@ package handshake
 import (
 	"crypto/subtle"
 	"encoding/binary"
-	"hash"
 	"io"
 	"net/netip"
 	"time"
@@ -23,27 +22,42 @@ type cookie [wire.CookieSize]byte
 // of the node, so the node keeps no state for the cookies that it sends. The idea comes from WireGuard (Donenfeld,
 // NDSS 2017, section 5.3).
 type cookies struct {
-	secrets  [2]hash.Hash // MACs under the current secret and the previous one; nil until they exist
-	secretAt time.Time    // when the current secret was drawn
-	rand     io.Reader    // source of secrets
-	addr     [18]byte     // scratch
-	sum      cookie       // scratch
+	secrets  [2]cookieSecret // the current one and the previous one
+	count    int             // of secrets that are set, the current one first
+	secretAt time.Time       // when the current secret was drawn
+	rand     io.Reader       // source of secrets
+}
+
+// A cookieSecret is a key for cookies. A stranger can make a node compute MACs at any rate, so the MAC is the fastest
+// that BLAKE2b offers: the hash of one block, which begins with the secret. The input always has the same length, and
+// BLAKE2 hashes cannot be extended.
+type cookieSecret [32]byte
+
+// cookie returns the cookie of an address.
+func (s *cookieSecret) cookie(from netip.AddrPort) cookie {
+	var b [len(s) + 18]byte
+	copy(b[:], s[:])
+	ip := from.Addr().As16()
+	copy(b[len(s):], ip[:])
+	binary.BigEndian.PutUint16(b[len(s)+16:], from.Port())
+	sum := blake2b.Sum256(b[:])
+	return cookie(sum[:])
 }
 
 // make returns the cookie of an address.
 func (c *cookies) make(now time.Time, from netip.AddrPort) cookie {
 	c.renew(now)
-	return c.mac(c.secrets[0], from)
+	return c.secrets[0].cookie(from)
 }
 
 // valid reports whether k is a cookie of the address.
 func (c *cookies) valid(now time.Time, from netip.AddrPort, k cookie) bool {
 	age := now.Sub(c.secretAt)
-	for i, secret := range c.secrets {
-		if secret == nil || age < 0 || age >= time.Duration(2-i)*cookieLife {
+	for i := range c.count {
+		if age < 0 || age >= time.Duration(2-i)*cookieLife {
 			continue
 		}
-		if want := c.mac(secret, from); subtle.ConstantTimeCompare(want[:], k[:]) == 1 {
+		if want := c.secrets[i].cookie(from); subtle.ConstantTimeCompare(want[:], k[:]) == 1 {
 			return true
 		}
 	}
@@ -53,29 +67,14 @@ func (c *cookies) valid(now time.Time, from netip.AddrPort, k cookie) bool {
 // renew draws a new secret if the current one is too old, or if the clock went back, because then its age is unknown.
 func (c *cookies) renew(now time.Time) {
 	age := now.Sub(c.secretAt)
-	if c.secrets[0] != nil && age >= 0 && age < cookieLife {
+	if c.count > 0 && age >= 0 && age < cookieLife {
 		return
 	}
-	c.secrets[1] = c.secrets[0]
+	c.secrets[1] = c.secrets[0] // which overwrites the one before
+	c.count = min(c.count+1, len(c.secrets))
 	if age < 0 || age >= 2*cookieLife {
-		c.secrets[1] = nil
+		c.secrets[1], c.count = cookieSecret{}, 1
 	}
-	var secret [32]byte
-	fill(c.rand, secret[:])
-	mac, err := blake2b.New(wire.CookieSize, secret[:])
-	if err != nil {
-		panic("handshake: a secret for cookies was refused: " + err.Error())
-	}
-	clear(secret[:])
-	c.secrets[0], c.secretAt = mac, now
-}
-
-func (c *cookies) mac(secret hash.Hash, from netip.AddrPort) cookie {
-	ip := from.Addr().As16()
-	copy(c.addr[:], ip[:])
-	binary.BigEndian.PutUint16(c.addr[16:], from.Port())
-	secret.Reset()
-	secret.Write(c.addr[:])
-	secret.Sum(c.sum[:0])
-	return c.sum
+	fill(c.rand, c.secrets[0][:])
+	c.secretAt = now
 }

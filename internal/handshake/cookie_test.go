@@ -3,6 +3,7 @@ package handshake
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,12 +65,15 @@ func TestSecretsOfCookiesAreReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := cookies{rand: newSeeded(1)}
 			k := c.make(epoch, at)
-			now := epoch.Add(x.step)
+			secret, now := c.secrets[0], epoch.Add(x.step)
 			if got := c.make(now, at) == k; got != x.same {
 				t.Errorf("the same: %v", got)
 			}
 			if got := c.valid(now, at, k); got != x.old {
 				t.Errorf("the old one is valid: %v", got)
+			}
+			if got := slices.Contains(c.secrets[:], secret); got != x.old {
+				t.Errorf("its secret is kept: %v", got)
 			}
 		})
 	}
@@ -89,6 +93,30 @@ func TestHelloIsRepeatedWithACookieAtOnce(t *testing.T) {
 	w.run(30 * time.Millisecond) // six times the latency
 	if !a.confirmed(b.id()) || b.rejected[CookieWanted] != 1 {
 		t.Errorf("confirmed: %v, asked for %d cookies", a.confirmed(b.id()), b.rejected[CookieWanted])
+	}
+}
+
+// A node reads no more of such a Hello than its cookie, so it may answer one that ends early or is not well-formed.
+func TestCookieIsShorterThanAnyBeginningOfAHelloThatItAnswers(t *testing.T) {
+	w, a, b := pair(t, 1, nil)
+	w.keep = true
+	w.filter = func(d *datagram) bool { return false }
+	a.join(b.addr, time.Second)
+	hello, answered := w.log[0], 0
+	for n := range len(hello.bytes) + 1 {
+		wantsCookies(b)
+		sent := len(w.log)
+		d := hello
+		d.bytes = hello.bytes[:n]
+		b.receive(d)
+		for _, x := range w.log[sent:] {
+			if answered++; len(x.bytes) >= n {
+				t.Errorf("%d bytes draw %d", n, len(x.bytes))
+			}
+		}
+	}
+	if answered == 0 {
+		t.Error("no cookie was asked for")
 	}
 }
 

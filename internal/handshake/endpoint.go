@@ -120,7 +120,7 @@ func (e *Endpoint) handle(now time.Time, from wire.Path, p *wire.Packet) Reason 
 		return why
 	}
 	h := &e.parsed
-	if wire.ParseHandshake(h, p.Handshake) != nil {
+	if p.ParseHandshake(h) != nil {
 		return Malformed
 	}
 	if p.Sender == e.self.Node {

@@ -108,7 +108,7 @@ func (g *gwyh01) receive(d datagram) {
 		return
 	}
 	var h wire.Handshake
-	if wire.ParseHandshake(&h, p.Handshake) != nil {
+	if p.ParseHandshake(&h) != nil {
 		return
 	}
 	switch h.Step {

@@ -187,7 +187,7 @@ func (r *replay) run() {
 			}
 			continue
 		}
-		if err := wire.ParseHandshake(&h, p.Handshake); err != nil {
+		if err := p.ParseHandshake(&h); err != nil {
 			r.fatal(err.Error())
 		}
 		now := time.Unix(0, r.tr.Started+d.At)
@@ -242,7 +242,7 @@ func TestExtraResponsesOfALegacyNodeAreSkipped(t *testing.T) {
 		for _, d := range tr.Packets[:3] {
 			var p wire.Packet
 			var h wire.Handshake
-			if wire.ParsePacket(&p, unhex(t, d.Hex)) != nil || wire.ParseHandshake(&h, p.Handshake) != nil {
+			if wire.ParsePacket(&p, unhex(t, d.Hex)) != nil || p.ParseHandshake(&h) != nil {
 				t.Fatal("not a handshake")
 			}
 			switch h.Step {

@@ -112,16 +112,15 @@ func (n *Node) advance(p *delivery.Peer, at time.Time) {
 func (n *Node) receive(from wire.Path, b []byte) {
 	for len(b) > 0 {
 		var p wire.Packet
-		rest, err := wire.NextPacket(&p, b)
-		if err != nil {
+		if err := wire.NextPacket(&p, b); err != nil {
 			n.w.T.Fatal(err)
 		}
 		if p.Kind == wire.PacketHandshake {
 			n.conclude(n.Sessions.HandlePacket(n.outcomes, n.w.Now, from, &p))
 		} else if o, ok := n.Sessions.Open(n.w.Now, &p); ok {
-			n.opened(from, &o, len(b)-len(rest))
+			n.opened(from, &o, len(b)-len(p.Rest))
 		}
-		b = rest
+		b = p.Rest
 	}
 }
 
@@ -188,7 +187,7 @@ func (l *Legacy) Kinds() (kinds []wire.Kind) {
 // receive handles a datagram, of which a gwyh 0.1 node reads the first message.
 func (l *Legacy) receive(b []byte) {
 	var p wire.Packet
-	if _, err := wire.NextPacket(&p, b); err != nil {
+	if err := wire.NextPacket(&p, b); err != nil {
 		l.w.T.Fatal(err)
 	}
 	plain, err := l.s.Open(l.w.Now, &p)

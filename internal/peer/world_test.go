@@ -158,14 +158,13 @@ func (w *world) arrive() {
 	for _, d := range due {
 		for b := d.bytes; len(b) > 0; {
 			var p wire.Packet
-			rest, err := wire.NextPacket(&p, b)
-			if err != nil {
+			if err := wire.NextPacket(&p, b); err != nil {
 				w.t.Fatal(err)
 			}
-			if w.lose == nil || !w.lose(d.to.other, b[:len(b)-len(rest)]) {
-				d.to.receive(&p, len(b)-len(rest))
+			if w.lose == nil || !w.lose(d.to.other, b[:len(b)-len(p.Rest)]) {
+				d.to.receive(&p, len(b)-len(p.Rest))
 			}
-			b = rest
+			b = p.Rest
 		}
 	}
 }

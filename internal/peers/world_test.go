@@ -214,11 +214,10 @@ func (n *node) packets(to wire.Path) (list []wire.Packet) {
 	for _, d := range n.drain() {
 		for b := d.bytes; d.to == to.Remote && len(b) > 0; {
 			var p wire.Packet
-			rest, err := wire.NextPacket(&p, b)
-			if err != nil {
+			if err := wire.NextPacket(&p, b); err != nil {
 				n.w.t.Fatal(err)
 			}
-			list, b = append(list, p), rest
+			list, b = append(list, p), p.Rest
 		}
 	}
 	return list
@@ -228,17 +227,16 @@ func (n *node) receive(from wire.Path, b []byte) {
 	for len(b) > 0 {
 		var p wire.Packet
 		whole := bytes.Clone(b)
-		rest, err := wire.NextPacket(&p, b)
-		if err != nil {
+		if err := wire.NextPacket(&p, b); err != nil {
 			n.w.t.Fatal(err)
 		}
 		if p.Kind == wire.PacketHandshake {
 			n.conclude(n.HandlePacket(n.outcomes, n.w.now, from, &p))
 		} else {
-			n.lastPacket = whole[:len(whole)-len(rest)]
+			n.lastPacket = whole[:len(whole)-len(p.Rest)]
 			n.open(from, &p)
 		}
-		b = rest
+		b = p.Rest
 	}
 }
 

@@ -37,7 +37,7 @@ func (r *Reporter) Handshake(now time.Time, from wire.Path, p *wire.Packet) {
 		return
 	}
 	var h wire.Handshake
-	if wire.ParseHandshake(&h, p.Handshake) == nil {
+	if q := *p; q.ParseHandshake(&h) == nil {
 		r.cfg.Trace.Emit(now, trace.Event{Kind: trace.Message, What: "received", Peer: from.Remote.String(), Message: h.Step.String(), ID: h.ID.String()})
 	}
 }

@@ -88,7 +88,7 @@ type transcript struct {
 // publicKey returns the public key of the last handshake packet from a node other than the probe.
 func publicKey(t *testing.T, p *wire.Packet) ([]byte, bool) {
 	var h wire.Handshake
-	if err := wire.ParseHandshake(&h, p.Handshake); err != nil {
+	if err := p.ParseHandshake(&h); err != nil {
 		t.Fatal(err)
 	}
 	return h.PublicKey[:], h.Step == wire.StepHello || h.Step == wire.StepOhai

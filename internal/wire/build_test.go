@@ -60,3 +60,9 @@ var oddValues = seq(null, []byte{0xc2}, []byte{0xc3}, []byte{0xff}, []byte{0xca,
 	[]byte{0xcb, 1, 2, 3, 4, 5, 6, 7, 8}, wide(1), []byte{0xd0, 0x80}, str("a"), str(string(counting(300))),
 	bin(counting(3)), []byte{0xd4, 1, 2}, []byte{0xd8, 1, 17: 2}, []byte{0xc7, 2, 1, 8, 9}, []byte{0xc8, 0, 1, 1, 8},
 	dict(num(1), seq(dict(), seq(seq()))), num(1<<16), num(1<<32), wideInts(counting(20)))
+
+// ParseHandshake parses the Handshake b.
+func ParseHandshake(h *Handshake, b []byte) error {
+	p := Packet{Handshake: b}
+	return p.ParseHandshake(h)
+}

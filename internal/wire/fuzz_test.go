@@ -53,14 +53,11 @@ func FuzzPacket(f *testing.F) {
 // checkShortWay compares the result of parseGoBox with that of the general parser.
 func checkShortWay(t *testing.T, b []byte) {
 	short := Packet{Handshake: b}
-	rest, ok := short.parseGoBox(b)
-	if !ok {
+	if !short.parseGoBox(b) {
 		return
 	}
 	long := Packet{}
-	switch after, err := long.parse(bytes.Clone(b)); {
-	case !bytes.Equal(after, rest):
-		t.Fatalf("what follows is %v, want %v", after, rest)
+	switch err := long.parse(bytes.Clone(b)); {
 	case err != nil:
 		t.Fatal(err)
 	case !reflect.DeepEqual(short, long):

@@ -151,12 +151,12 @@ func hmacValues(hmacs []Hmac) []hmacValue {
 	return v
 }
 
-// ParseHandshake parses b, the Handshake of a Packet, and copies what it keeps; b is not modified. It reuses the
-// memory of h.Hmacs and h.Responses, so reusing a Handshake avoids allocations. After an error the fields of h are
-// unchanged, but the elements of Hmacs and Responses are undefined.
-func ParseHandshake(h *Handshake, b []byte) error {
+// ParseHandshake parses p.Handshake, and copies what it keeps. It reuses the memory of h.Hmacs and h.Responses, so
+// reusing a Handshake avoids allocations. After an error p and the fields of h are unchanged, but the elements of Hmacs
+// and Responses are undefined. Otherwise the bytes after the Handshake are moved to p.Rest.
+func (p *Packet) ParseHandshake(h *Handshake) error {
 	v := Handshake{Hmacs: h.Hmacs[:0:cap(h.Hmacs)], Responses: h.Responses[:0:cap(h.Responses)]}
-	c := cursor{b: b}
+	c := cursor{b: p.Handshake}
 	r := c.record(&handshakeFields)
 	for f := r.next(&c); f >= 0; f = r.next(&c) {
 		switch f {
@@ -170,7 +170,9 @@ func ParseHandshake(h *Handshake, b []byte) error {
 	if c.err != nil {
 		return c.err
 	}
-	*h = v
+	if *h, p.Handshake = v, p.Handshake[:c.i]; len(p.Rest) == 0 {
+		p.Rest = c.rest()
+	}
 	return nil
 }
 

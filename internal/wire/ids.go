@@ -19,35 +19,22 @@ func NewIDs(random [8]byte) IDs {
 func (s *IDs) Origin() uint64 { return binary.BigEndian.Uint64(s.origin[:]) }
 
 // Broadcast returns the id of the next broadcast of this node: its origin id and a counter.
-func (s *IDs) Broadcast() (id MessageID) {
+func (s *IDs) Broadcast() MessageID {
 	s.broadcasts++
-	copy(id[:8], s.origin[:])
-	binary.BigEndian.PutUint64(id[8:], s.broadcasts)
-	return id
+	return s.Last()
 }
 
 // Last returns the id of the last broadcast of this node.
-func (s *IDs) Last() (id MessageID) {
-	copy(id[:8], s.origin[:])
-	binary.BigEndian.PutUint64(id[8:], s.broadcasts)
-	return id
-}
+func (s *IDs) Last() MessageID { return BroadcastID(s.Origin(), s.broadcasts) }
 
 // Control returns the id of a message of any other kind. Receivers ignore it.
-func (s *IDs) Control() (id MessageID) {
+func (s *IDs) Control() MessageID {
 	s.controls++
-	copy(id[:8], s.origin[:])
-	id[0] ^= 0x80
-	binary.BigEndian.PutUint64(id[8:], s.controls)
-	return id
+	return BroadcastID(s.Origin()^1<<63, s.controls)
 }
 
 // Made reports whether Broadcast or Control has returned id in this run.
-func (s *IDs) Made(id *MessageID) bool {
-	origin := id.Origin()
-	own := binary.BigEndian.Uint64(s.origin[:])
-	return origin == own || origin == own^1<<63
-}
+func (s *IDs) Made(id *MessageID) bool { return id.Origin()&^(1<<63) == s.Origin()&^(1<<63) }
 
 // HasOrigin reports whether id begins with an origin id, as the ids of broadcasts of Go nodes do: an origin id has
 // 8 in the place of a UUID's version. The ids of direct messages and of legacy nodes are random UUIDs of version 4.

@@ -20,7 +20,8 @@ type Packet struct {
 	Seq       uint32 // number of the packet to its address, from 1; of a bound box the low half of its packet number
 	Sender    NodeID // not authenticated by the packet alone
 	Kind      PacketKind
-	Handshake []byte // the encoded Handshake, for ParseHandshake; aliases the input
+	Handshake []byte // the encoded Handshake; aliases the input
+	Rest      []byte // what follows the packet in the datagram; see NextPacket
 	Box       Box
 }
 
@@ -46,20 +47,27 @@ const (
 // ParsePacket parses one packet without allocating. It overwrites all fields of p, and parts of b, because an ARRAY
 // is decoded in place. Bytes after the packet are ignored. After an error p is undefined.
 func ParsePacket(p *Packet, b []byte) error {
-	_, err := NextPacket(p, b)
-	return err
+	err := NextPacket(p, b)
+	if p.Rest = nil; err != nil || p.Kind != PacketHandshake {
+		return err
+	}
+	c := cursor{b: p.Handshake}
+	p.Handshake = c.raw()
+	return c.err
 }
 
-// NextPacket is ParsePacket, and also returns the bytes after the packet: a datagram between Go nodes may have several.
-func NextPacket(p *Packet, b []byte) (rest []byte, err error) {
-	if rest, ok := p.parseGoBox(b); ok {
-		return rest, nil
+// NextPacket is ParsePacket, but sets p.Rest to the bytes after the packet: a datagram between Go nodes may have several.
+// It does not look for the end of a Handshake, so a long packet that is refused costs as little as a short one. Then
+// p.Handshake has all bytes up to the end of b, and Packet.ParseHandshake moves those that follow to p.Rest.
+func NextPacket(p *Packet, b []byte) error {
+	if p.parseGoBox(b) {
+		return nil
 	}
 	return p.parse(b)
 }
 
 // parse reads every form of a packet.
-func (p *Packet) parse(b []byte) (rest []byte, err error) {
+func (p *Packet) parse(b []byte) error {
 	*p = Packet{}
 	c := cursor{b: b}
 	r := c.record(&packetFields)
@@ -70,10 +78,11 @@ func (p *Packet) parse(b []byte) (rest []byte, err error) {
 		case 1:
 			c.uuid((*[16]byte)(&p.Sender))
 		case 2:
-			c.packetBody(p)
+			c.packetBody(p, r.left > 0)
 		}
 	}
-	return c.rest(), c.err
+	p.Rest = c.rest()
+	return c.err
 }
 
 // boxHead is the encoding between sender and tag.
@@ -81,30 +90,32 @@ const boxHead = "\x81\xa1B\x92\x93\xc0\xc4\x10"
 
 // parseGoBox parses only the form that ReserveBox writes, which nearly all packets have, and is much faster than
 // parse. For any other form it reports false and leaves b unchanged, but may modify p.
-func (p *Packet) parseGoBox(b []byte) (rest []byte, ok bool) {
+func (p *Packet) parseGoBox(b []byte) (ok bool) {
 	c := cursor{b: b}
 	if c.byte() != tagFixArray|3 {
-		return nil, false
+		return false
 	}
 	p.Seq = uint32(c.uint(1<<32 - 1))
 	h := c.take(18 + uint64(len(boxHead)) + 16)
 	if !beginsBin(h, 16) || string(h[18:26]) != boxHead {
-		return nil, false
+		return false
 	}
 	p.Sender, p.Kind, p.Handshake = NodeID(h[2:18]), PacketBox, nil
 	p.Box.Tag, p.Box.Data, p.Box.Encoding = [16]byte(h[26:42]), c.bin(), Bin
 	n := c.take(26)
 	if !beginsBin(n, 24) {
-		return nil, false
+		return false
 	}
 	p.Box.Nonce = [24]byte(n[2:])
-	return c.rest(), true
+	p.Rest = c.rest()
+	return true
 }
 
 // beginsBin reports whether b begins with the head of a bin 8 of the given size.
 func beginsBin(b []byte, size byte) bool { return len(b) > 1 && b[0] == tagBin8 && b[1] == size }
 
-func (c *cursor) packetBody(p *Packet) {
+// packetBody reads the body of a packet. more says whether another field follows, which only a map can have.
+func (c *cursor) packetBody(p *Packet, more bool) {
 	name, hasValue := c.variant()
 	switch {
 	case hasValue && string(name) == "B":
@@ -116,7 +127,11 @@ func (c *cursor) packetBody(p *Packet) {
 		c.exact(p.Box.Nonce[:])
 	case hasValue && string(name) == "H":
 		p.Kind = PacketHandshake
-		p.Handshake = c.raw()
+		if p.Handshake = c.rest(); more {
+			p.Handshake = c.raw()
+		} else {
+			c.i = len(c.b)
+		}
 	default:
 		c.fail(ErrMalformed)
 	}

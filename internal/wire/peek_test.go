@@ -117,3 +117,45 @@ func TestCookieIsNoLongerThanAHello(t *testing.T) {
 		t.Errorf("a cookie of %d bytes answers a Hello of %d", len(cookie), least)
 	}
 }
+
+func TestEndOfAHandshakeIsFoundWhenItIsParsed(t *testing.T) {
+	behind := []byte("the packets that follow")
+	for _, b := range handshakes(t) {
+		var whole Handshake
+		exact := Packet{Handshake: b}
+		if err := exact.ParseHandshake(&whole); err != nil {
+			t.Fatal(err)
+		}
+		want := exact.Handshake // of helloForms, one has a byte behind it
+		s, sender, body := str("s"), str("id"), str("body")
+		for i, b := range [][]byte{
+			seq(num(7), bin(id1), dict(str("H"), want)),
+			dict(s, num(7), sender, bin(id1), body, dict(str("H"), want)),
+			dict(body, dict(str("H"), want), s, num(7), sender, bin(id1)),
+		} {
+			var p Packet
+			var h Handshake
+			if err := NextPacket(&p, append(bytes.Clone(b), behind...)); err != nil {
+				t.Fatalf("form %d of %x: %v", i, want, err)
+			}
+			if err := p.ParseHandshake(&h); err != nil || !reflect.DeepEqual(h, whole) {
+				t.Fatalf("form %d of %x: %+v, %v", i, want, h, err)
+			}
+			if !bytes.Equal(p.Handshake, want) || !bytes.Equal(p.Rest, behind) {
+				t.Errorf("form %d of %x: %x with the rest %q", i, want, p.Handshake, p.Rest)
+			}
+		}
+	}
+}
+
+func TestHandshakeThatCannotBeParsedHasNoRest(t *testing.T) {
+	h := helloOf(1)
+	packet := AppendHandshake(nil, 1, NodeID{}, &h)
+	var p Packet
+	if err := NextPacket(&p, packet[:len(packet)-1]); err != nil {
+		t.Fatal(err)
+	}
+	if p.ParseHandshake(&h) != ErrShort || len(p.Rest) != 0 {
+		t.Errorf("the rest is %x, want none", p.Rest)
+	}
+}

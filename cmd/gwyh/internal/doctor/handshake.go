@@ -206,11 +206,10 @@ func (t *talk) hear(until time.Time, f func(*wire.Message)) (heard bool) {
 	}
 	for len(b) > 0 {
 		var p wire.Packet
-		rest, err := wire.NextPacket(&p, b)
-		if err != nil {
+		if wire.NextPacket(&p, b) != nil {
 			return heard
 		}
-		b = rest
+		b = p.Rest
 		if p.Kind != wire.PacketBox {
 			continue
 		}
