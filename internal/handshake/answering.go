@@ -27,8 +27,11 @@ func (e *Endpoint) handleHello(now time.Time, from wire.Path, sender wire.NodeID
 	if why != accepted {
 		return why
 	}
-	e.ledger(sender).record(now, sender, nanos)
+	if !m.bound { // its OkBoss proves no id, so it is recorded at once
+		e.ledger(sender).record(now, sender, nanos)
+	}
 	x := &halfOpen{key: key, m: m, source: network(from.Remote.Addr()), path: e.replyTo(from, m.block.Advertise)}
+	x.place = place{sender, prefix(from.Remote.Addr(), 32)}
 	e.open(now, x)
 	e.sendHandshake(x.path, x.m.Ohai())
 	return accepted
@@ -49,7 +52,7 @@ func (e *Endpoint) repeatHello(from wire.Path, x *halfOpen, h *wire.Handshake) R
 	return accepted
 }
 
-// open adds a half-open handshake, and drops the oldest one of the same node id, source or kind if a limit is reached
+// open adds a half-open handshake, and drops the oldest one of the same place, source or kind if a limit is reached
 // (PROTOCOL.md H8).
 func (e *Endpoint) open(now time.Time, x *halfOpen) {
 	for old := e.half.room(x); old != nil; old = e.half.room(x) {
@@ -74,7 +77,7 @@ func (e *Endpoint) drop(x *halfOpen) {
 }
 
 // handleOkBoss completes a handshake that a peer began. It does so once; a repeated OkBoss gets the stored answer.
-func (e *Endpoint) handleOkBoss(from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
+func (e *Endpoint) handleOkBoss(now time.Time, from wire.Path, sender wire.NodeID, h *wire.Handshake) Reason {
 	x := e.half.all[halfKey{sender, h.ID}]
 	if x == nil {
 		return UnknownHandshake
@@ -86,7 +89,9 @@ func (e *Endpoint) handleOkBoss(from wire.Path, sender wire.NodeID, h *wire.Hand
 	if why != accepted {
 		return why
 	}
-	x.m = next
+	if x.m = next; x.m.bound {
+		e.ledger(sender).record(now, sender, x.m.timestamp.UnixNano())
+	}
 	x.path = e.replyTo(from, x.m.block.Advertise)
 	est.Path = x.path
 	e.establish(&est)

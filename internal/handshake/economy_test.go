@@ -174,7 +174,8 @@ func crowd(tb *table, n int, bound bool, node func(i int) int, source func(i int
 	for i := range n {
 		x := &halfOpen{key: halfKey{goID(node(i)), wire.HandshakeID{byte(i), byte(i >> 8), byte(i >> 16)}}, repeats: i}
 		x.m.bound = bound
-		x.source = network(address(source(i) << 8).Addr())
+		from := address(source(i) << 8).Addr()
+		x.source, x.place = network(from), place{x.key.node, prefix(from, 32)}
 		for old := tb.room(x); old != nil; old = tb.room(x) {
 			gone = append(gone, old.repeats)
 			tb.remove(old)
@@ -194,10 +195,12 @@ func TestHalfOpenHandshakesAreBoundedAndTheOldestGivesWay(t *testing.T) {
 		keep         int
 	}{
 		"bound, in all":      {5000, true, each, same, 4096},
-		"bound, one id":      {10, true, same, each, 4},
+		"bound, one place":   {10, true, same, same, 4},
+		"bound, one id":      {10, true, same, each, 10},
 		"legacy, in all":     {2000, false, each, each, 1024},
 		"legacy, one source": {100, false, each, same, 64},
-		"legacy, one id":     {10, false, same, each, 4},
+		"legacy, one place":  {10, false, same, same, 4},
+		"legacy, one id":     {10, false, same, each, 10},
 	} {
 		tb := newTable()
 		gone := crowd(&tb, x.n, x.bound, x.node, x.source)
@@ -234,7 +237,7 @@ func TestTableForgetsAllOfAHandshake(t *testing.T) {
 	for len(tb.all) > 0 {
 		tb.remove(tb.legacy.ages.Front().Value.(*halfOpen))
 	}
-	if len(tb.legacy.byNode)+len(tb.legacy.bySource)+tb.legacy.ages.Len() != 0 {
+	if len(tb.legacy.byPlace)+len(tb.legacy.bySource)+tb.legacy.ages.Len() != 0 {
 		t.Error("something is left")
 	}
 }

@@ -132,7 +132,7 @@ func (e *Endpoint) handle(now time.Time, from wire.Path, p *wire.Packet) Reason 
 	case wire.StepOhai:
 		return e.handleOhai(now, from, p.Sender, h, &a)
 	case wire.StepOkBoss:
-		return e.handleOkBoss(from, p.Sender, h)
+		return e.handleOkBoss(now, from, p.Sender, h)
 	case wire.StepCookie:
 		return e.handleCookie(now, h)
 	}

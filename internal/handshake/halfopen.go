@@ -14,7 +14,7 @@ const (
 	boundMax        = 4096 // bound handshakes kept
 	legacyMax       = 1024 // legacy handshakes kept
 	legacyPerSource = 64   // legacy handshakes kept per source network
-	perNode         = 4    // handshakes kept per node id
+	perPlace        = 4    // handshakes kept per node id and address
 )
 
 // A halfKey is the key by which a responder finds a handshake: the contents of its packets, never their source
@@ -24,10 +24,18 @@ type halfKey struct {
 	id   wire.HandshakeID
 }
 
+// A place is a node id and the address that its Hellos come from. A Hello does not prove its id, so handshakes of an
+// insider at another address must not displace those of the node whose id it uses.
+type place struct {
+	node wire.NodeID
+	addr netip.Prefix // an IPv4 address or a /64 of IPv6
+}
+
 // A halfOpen is a handshake that a peer began. After the OkBoss it is kept for as long again, for repetitions.
 type halfOpen struct {
 	key       halfKey
 	m         Responder
+	place     place        // of the Hello
 	source    netip.Prefix // source network of the Hello
 	path      wire.Path    // where the last answer was sent, except answers to repetitions
 	repeats   int          // answered repetitions of the peer
@@ -63,7 +71,7 @@ func (t *table) pool(x *halfOpen) *pool {
 // room returns the oldest handshake that must be removed before x can be added, or nil if there is room.
 func (t *table) room(x *halfOpen) *halfOpen {
 	p := t.pool(x)
-	if of := p.byNode[x.key.node]; len(of) >= perNode {
+	if of := p.byPlace[x.place]; len(of) >= perPlace {
 		return of[0]
 	}
 	if of := p.bySource[x.source]; len(of) >= p.perSource {
@@ -78,7 +86,7 @@ func (t *table) room(x *halfOpen) *halfOpen {
 func (t *table) add(x *halfOpen) {
 	p := t.pool(x)
 	t.all[x.key] = x
-	p.byNode[x.key.node] = append(p.byNode[x.key.node], x)
+	p.byPlace[x.place] = append(p.byPlace[x.place], x)
 	p.bySource[x.source] = append(p.bySource[x.source], x)
 	x.age = p.ages.PushBack(x)
 }
@@ -86,7 +94,7 @@ func (t *table) add(x *halfOpen) {
 func (t *table) remove(x *halfOpen) {
 	p := t.pool(x)
 	delete(t.all, x.key)
-	removeFrom(p.byNode, x.key.node, x)
+	removeFrom(p.byPlace, x.place, x)
 	removeFrom(p.bySource, x.source, x)
 	p.ages.Remove(x.age)
 	x.m.secret = nil
@@ -97,14 +105,14 @@ func (t *table) remove(x *halfOpen) {
 type pool struct {
 	max, perSource int
 	ages           list.List // of *halfOpen, oldest first
-	byNode         map[wire.NodeID][]*halfOpen
+	byPlace        map[place][]*halfOpen
 	bySource       map[netip.Prefix][]*halfOpen
 }
 
 func newPool(max, perSource int) pool {
 	return pool{
 		max: max, perSource: perSource,
-		byNode:   make(map[wire.NodeID][]*halfOpen),
+		byPlace:  make(map[place][]*halfOpen),
 		bySource: make(map[netip.Prefix][]*halfOpen),
 	}
 }

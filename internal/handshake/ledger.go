@@ -12,11 +12,11 @@ const (
 	ledgerLife   = 121 * time.Second // twice the time window plus one second
 	ledgerStamps = 16                // timestamps kept per node id
 	ledgerLegacy = 8192              // legacy ids kept; anyone on the path can invent these
-	ledgerGo     = 131072            // Go ids kept; only a holder of a key can invent these
+	ledgerGo     = 131072            // Go ids kept; only a holder of a key can complete handshakes under these
 )
 
-// A ledger records the newest timestamps of accepted Hellos for each node id, so a replay is detected without a
-// verification (PROTOCOL.md E2). If it is full, it removes the id without a record for the longest time. The
+// A ledger records the newest timestamps of Hellos for each node id, so a replay is detected without a verification
+// (PROTOCOL.md E2). A Hello with a block is recorded when its handshake is complete, because only then its id is proved. If it is full, it removes the id without a record for the longest time. The
 // timestamps of a removed legacy id are outside their window of one second by then.
 type ledger struct {
 	max      int                           // ids
@@ -60,7 +60,7 @@ func (l *ledger) seen(now time.Time, id wire.NodeID, nanos int64) bool {
 	return newer == ledgerStamps
 }
 
-// record adds the timestamp of an accepted Hello. If the account is full, its oldest timestamp is removed.
+// record adds the timestamp of a Hello. If the account is full, its oldest timestamp is removed.
 func (l *ledger) record(now time.Time, id wire.NodeID, nanos int64) {
 	l.expire(now)
 	at, ok := l.accounts[id]

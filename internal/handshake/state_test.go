@@ -28,7 +28,7 @@ func state(e *Endpoint) string {
 			x := at.Value.(*halfOpen)
 			fmt.Fprintf(&b, "half %v %v %v %x %v\n", x.key, x.m, x.path, x.identity, x.timer.At())
 		}
-		fmt.Fprintln(&b, "pool", p.ages.Len(), len(p.byNode), len(p.bySource))
+		fmt.Fprintln(&b, "pool", p.ages.Len(), len(p.byPlace), len(p.bySource))
 	}
 	for _, l := range []*ledger{&e.goIDs, &e.legacyIDs} {
 		for at := l.quiet.Front(); at != nil; at = at.Next() {
