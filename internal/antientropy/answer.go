@@ -28,7 +28,7 @@ func (c *Comparer) Sent(messages int) { c.spent.sent += messages }
 // requests the peer's. The root of this node ends the answer (PROTOCOL.md Y4).
 func (c *Comparer) HandleBuckets(out []Outcome, now time.Time, p *Peer, t *members.Table, data []byte, room int) ([]Outcome, error) {
 	theirs, err := wire.ParseSyncBuckets(data)
-	if err != nil || theirs.Bits > bitsMax || uint64(theirs.First)+uint64(theirs.Len()) > 1<<theirs.Bits {
+	if err != nil || theirs.Bits > bitsMax {
 		return out, ErrMalformed
 	}
 	if !p.requests.Take(now, partRate) {

@@ -262,6 +262,16 @@ func TestNameIsFreeWhenAnotherNodeHasTheAddress(t *testing.T) {
 	}
 }
 
+// An entry from before the death of a node says nothing about who has its address now.
+func TestOlderEntryAtTheAddressOfADeadNodeFreesNoName(t *testing.T) {
+	w := newWorld(t, 1)
+	w.take(gone(1, wire.StateDead, at(time.Second)))
+	w.take(with(alive(5), func(e *wire.Member) { e.Addr, e.Incarnation = addr(1), at(time.Second) }))
+	if claim := w.claim(claims(2, "node-1", 2*time.Second)); claim.Granted {
+		t.Errorf("%+v", claim)
+	}
+}
+
 func TestNodesThatSwapTheirAddressesDoNotWaitForEachOther(t *testing.T) {
 	w := newWorld(t, 1, 2)
 	w.take(gone(1, wire.StateDead, at(0)))

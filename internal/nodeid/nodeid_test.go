@@ -104,3 +104,26 @@ func TestSecretsOfTwoKeysAreShared(t *testing.T) {
 		}
 	}
 }
+
+// keeper is a source of randomness that keeps the memory that it has filled.
+type keeper [][]byte
+
+func (k *keeper) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 0xa5
+	}
+	*k = append(*k, b)
+	return len(b), nil
+}
+
+func TestRandomBytesOfAnIDAreWiped(t *testing.T) {
+	var k keeper
+	if _, _, err := New(&k, X25519); err != nil || len(k) == 0 {
+		t.Fatal(err)
+	}
+	for _, b := range k {
+		if !bytes.Equal(b, make([]byte, len(b))) {
+			t.Errorf("%x is left in memory", b)
+		}
+	}
+}

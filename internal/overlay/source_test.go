@@ -317,3 +317,31 @@ func TestKeptMembersAreReplacedWhenTheyAreGone(t *testing.T) {
 		t.Errorf("%d members are kept, among them the one that left: %v", len(n.kept), slices.Contains(n.kept, gone))
 	}
 }
+
+func TestSourceOfHalfOfTheMembersIsNoCrowd(t *testing.T) {
+	const half = 30
+	n := newNode(t, half-1, func(c *Config) { c.Subscriptions = 5 }) // and the node itself
+	n.flood(half)
+	if n.findCrowd(n); n.crowd != (source{}) {
+		t.Errorf("%v, with half of the members, is a crowd", n.crowd)
+	}
+	n.addMember(testID(5000), testZone(0)).Addr = foreign(99)
+	if n.findCrowd(n); n.crowd != sourceOf(testAddr(0), foreign(0)) {
+		t.Errorf("%v is a crowd, not the source of more than half of the members", n.crowd)
+	}
+}
+
+func TestSourcesOfKeptMembersAreChosenLast(t *testing.T) {
+	s := func(i int) source { return source(foreign(i)) }
+	ch := chooser{count: 4, kept: 1, taken: []source{s(1)}}
+	for i, x := range []source{s(1), s(1), s(2), s(3), s(4)} {
+		ch.consider(candidate{id: testID(i), source: x, key: float64(i)})
+	}
+	var ids []wire.NodeID
+	for _, x := range ch.chosen() {
+		ids = append(ids, x.id)
+	}
+	if want := []wire.NodeID{testID(2), testID(3), testID(4)}; !slices.Equal(ids, want) {
+		t.Errorf("chose %v, want %v", ids, want)
+	}
+}
