@@ -25,7 +25,7 @@ func (q *Queue) Take() []Event {
 // eventsKeep is the capacity in events that is kept between turns, and eventsRest the one at rest.
 const (
 	eventsKeep = 256
-	eventsRest = 16
+	eventsRest = 4
 )
 
 // Rest releases the memory of a burst if no turn since the last call came near to needing it.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gwyh-go/gwyh/internal/carrier"
 	"github.com/gwyh-go/gwyh/internal/handshake"
+	"github.com/gwyh-go/gwyh/internal/members"
 	"github.com/gwyh-go/gwyh/internal/stats"
 	"github.com/gwyh-go/gwyh/internal/telemetry"
 	"github.com/gwyh-go/gwyh/internal/wire"
@@ -23,8 +24,8 @@ func TestHistoryKeepsTheLastEvents(t *testing.T) {
 	}
 	var want []status.Event
 	for i := range status.HistoryMax + 3 {
-		id := wire.NodeID{byte(i), byte(i >> 8)}
-		e := status.Event{At: time.Unix(int64(i), 0), Kind: status.Joined, Node: status.Node{ID: id.String(), Name: "n", Zone: "z"}}
+		m := members.Member{ID: wire.NodeID{byte(i), byte(i >> 8)}, Name: "n", Zone: wire.Zone{Name: "z", Valid: true}}
+		e := status.Event{At: time.Unix(int64(i), 0), Kind: status.Joined, Node: status.Node{ID: m.ID.String(), Name: "n", Zone: "z"}}
 		switch i % 5 {
 		case 1:
 			e.Kind, e.By = status.Suspected, status.Node{ID: "by"}
@@ -34,7 +35,11 @@ func TestHistoryKeepsTheLastEvents(t *testing.T) {
 			e.Kind, e.DeafSince = status.MemberDied, time.Unix(2, 0)
 		}
 		want = append(want, e)
-		h.add(id, e)
+		if i%5 == 0 || i%5 == 4 {
+			h.add(e.At, e.Kind, &m, nil)
+		} else {
+			h.add(e.At, e.Kind, &m, &e)
+		}
 	}
 	if got := h.list(); !reflect.DeepEqual(got, want[3:]) {
 		t.Errorf("%d events, want the last %d: %v", len(got), status.HistoryMax, got)

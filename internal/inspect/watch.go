@@ -31,10 +31,20 @@ func (w *Watch) Remove(o *Watcher) int {
 // History returns the last member events, the oldest first.
 func (w *Watch) History() []status.Event { return w.history.list() }
 
-// record adds the event of a member to the history and sends it to all Watchers.
-func (w *Watch) record(id wire.NodeID, e status.Event) {
-	w.history.add(id, e)
-	w.send(e)
+// record adds the event of a member to the history and sends it to all Watchers. more has what the event says beyond
+// its time, its kind and the member, or is nil.
+func (w *Watch) record(now time.Time, kind status.Kind, m *members.Member, more *status.Event) {
+	if more != nil {
+		more.At, more.Kind, more.Node = now, kind, nodeOf(m)
+	}
+	w.history.add(now, kind, m, more)
+	switch {
+	case len(w.list) == 0: // most nodes have no Watchers, so no event is made
+	case more == nil:
+		w.send(status.Event{At: now, Kind: kind, Node: nodeOf(m)})
+	default:
+		w.send(*more)
+	}
 }
 
 // send sends an event to all Watchers.
@@ -66,8 +76,12 @@ func (w *Watch) Member(now time.Time, core *gossip.Core, kind status.Kind, m *me
 
 // member sends an event of a member. by is the node that detected it, zero if that is unknown.
 func (w *Watch) member(now time.Time, core *gossip.Core, kind status.Kind, m *members.Member, by wire.NodeID) {
-	i := inspection{now: now, core: core}
-	w.record(m.ID, status.Event{At: now, Kind: kind, Node: nodeOf(m), By: i.node(by)})
+	var more *status.Event
+	if by != (wire.NodeID{}) {
+		i := inspection{now: now, core: core}
+		more = &status.Event{By: i.node(by)}
+	}
+	w.record(now, kind, m, more)
 }
 
 // Gone sends the event of a member that failed or left.
@@ -78,11 +92,11 @@ func (w *Watch) Gone(now time.Time, core *gossip.Core, e *event.Event) {
 		return
 	}
 	i := inspection{now: now, core: core}
-	died := status.Event{At: now, Kind: status.MemberDied, Node: nodeOf(m), Heard: e.Heard, DeafSince: e.DeafSince}
+	died := &status.Event{Heard: e.Heard, DeafSince: e.DeafSince}
 	if e := core.Table().Get(m.ID); e != nil {
 		died.By = i.node(e.Accuser())
 	}
-	w.record(m.ID, died)
+	w.record(now, status.MemberDied, m, died)
 }
 
 // Turned sends the event of a member that became suspected, or is no longer suspected.
@@ -149,16 +163,12 @@ type past struct {
 // ringStep is the number of events by which the ring grows.
 const ringStep = 32
 
-// add adds an event of the member with the given id.
-func (h *history) add(id wire.NodeID, e status.Event) {
+// add adds an event of a member. full is the whole event if it has further fields, which are not stored otherwise.
+func (h *history) add(now time.Time, kind status.Kind, m *members.Member, full *status.Event) {
 	if h.began.IsZero() {
-		h.began = e.At
+		h.began = now
 	}
-	p := past{at: e.At.Sub(h.began), kind: e.Kind, id: id, name: e.Node.Name, addr: e.Node.Addr, zone: e.Node.Zone}
-	if e.By != (status.Node{}) || !e.Heard.IsZero() || !e.DeafSince.IsZero() {
-		full := e // so that only such an event is allocated
-		p.full = &full
-	}
+	p := past{at: now.Sub(h.began), kind: kind, id: m.ID, name: m.Name, addr: m.Addr, zone: m.Zone.Name, full: full}
 	switch n := len(h.ring); {
 	case n == status.HistoryMax:
 		h.ring[h.next] = p

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"net/netip"
+
 	"github.com/gwyh-go/gwyh/internal/memory"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
@@ -9,5 +11,5 @@ import (
 // replaces another one. member is what one N takes.
 func SnapshotBound[N any](members, member int) int {
 	known := memory.Map(members, memory.Of[wire.NodeID](), memory.Of[*entry[N]]()) + memory.List(members, memory.Of[*entry[N]]())
-	return members*(member+int(memory.Of[entry[N]]())) + known + 2*(members+pageSize)*int(memory.Of[N]())
+	return members*(member+int(memory.Of[entry[N]]()+memory.Of[netip.AddrPort]())) + known + 2*(members+pageSize)*int(memory.Of[N]())
 }

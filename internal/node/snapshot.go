@@ -69,11 +69,11 @@ type snapshots[N any] struct {
 // An entry is a member as convert made it, with the fields whose change requires a new conversion.
 type entry[N any] struct {
 	node   N
-	place  int      // index in order; -1 for this node
 	digest [16]byte // of what its entry says
-	state  wire.State
 	rtt    time.Duration
-	addr   netip.AddrPort
+	addr   *netip.AddrPort // where names has it; nil without names
+	place  int32           // index in order; -1 for this node
+	state  wire.State
 }
 
 // update replaces the snapshot if members or links have changed.
@@ -132,22 +132,29 @@ func (s *snapshots[N]) set(now time.Time, m *members.Entry, self bool) {
 	node := s.convert(&m.Member)
 	switch {
 	case e != nil && e.place >= 0:
-		s.nodes.set(e.place, node)
+		s.nodes.set(int(e.place), node)
 	case e == nil && self:
 		e = &entry[N]{place: -1}
 	case e == nil:
-		e = &entry[N]{place: len(s.order)}
+		e = &entry[N]{place: int32(len(s.order))}
 		s.order = append(s.order, e)
 		s.nodes.push(node)
 	}
 	if s.names != nil {
-		if e.addr != m.Addr {
-			s.names.RemoveMember(plain(e.addr), m.ID)
-		}
-		s.names.SetMember(plain(m.Addr), m.ID, m.Name)
+		s.rename(e, m)
 	}
-	e.node, e.digest, e.state, e.rtt, e.addr = node, m.Digest(), m.State, m.RTT, m.Addr
+	e.node, e.digest, e.state, e.rtt = node, m.Digest(), m.State, m.RTT
 	s.known[m.ID] = e
+}
+
+// rename records the name of a member at its address in names.
+func (s *snapshots[N]) rename(e *entry[N], m *members.Entry) {
+	at := plain(m.Addr)
+	if e.addr != nil && *e.addr != at {
+		s.names.RemoveMember(*e.addr, m.ID)
+	}
+	s.names.SetMember(at, m.ID, m.Name)
+	e.addr = &at
 }
 
 // current reports whether the entry matches the member's present state.
@@ -162,8 +169,8 @@ func (s *snapshots[N]) remove(id wire.NodeID) {
 		return
 	}
 	delete(s.known, id)
-	if s.names != nil {
-		s.names.RemoveMember(plain(e.addr), id)
+	if e.addr != nil {
+		s.names.RemoveMember(*e.addr, id)
 	}
 	if e.place < 0 {
 		return
@@ -172,7 +179,7 @@ func (s *snapshots[N]) remove(id wire.NodeID) {
 	if moved := s.order[last]; moved != e {
 		moved.place = e.place
 		s.order[e.place] = moved
-		s.nodes.set(e.place, moved.node)
+		s.nodes.set(int(e.place), moved.node)
 	}
 	s.order[last] = nil
 	s.order = s.order[:last]

@@ -186,7 +186,7 @@ func (t *Set) keepDue(now time.Time, s *Session) bool {
 // PROTOCOL.md R4.
 func (t *Set) startRound(now time.Time) {
 	p := &t.probing
-	p.startedAt, p.stepAt, p.sent, p.targets = now, now, 0, p.targets[:0]
+	p.startedAt, p.stepAt, p.sent, p.targets = now, now, 0, nil
 	if t.addTarget(t.path) {
 		t.addTarget(p.source)
 		t.addTarget(wire.Path{Remote: p.advertised})
@@ -242,7 +242,7 @@ func (t *Set) move() bool {
 
 func (t *Set) endRound(now time.Time) {
 	p := &t.probing
-	p.targets = p.targets[:0]
+	p.targets = nil
 	if samePath(p.source, t.path) {
 		p.source = wire.Path{}
 	}
