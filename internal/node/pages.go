@@ -26,7 +26,7 @@ func (p *pages[N]) at(i int) N { return p.list[i/pageSize][i%pageSize] }
 func (p *pages[N]) page(i int) []N {
 	at := i / pageSize
 	if !p.own[at] {
-		p.list[at], p.own[at] = append(make([]N, 0, pageSize), p.list[at]...), true
+		p.list[at], p.own[at] = slices.Clone(p.list[at]), true
 	}
 	return p.list[at]
 }
@@ -35,7 +35,7 @@ func (p *pages[N]) set(i int, n N) { p.page(i)[i%pageSize] = n }
 
 func (p *pages[N]) push(n N) {
 	if p.count%pageSize == 0 {
-		p.list, p.own = append(p.list, make([]N, 0, pageSize)), append(p.own, true)
+		p.list, p.own = append(p.list, nil), append(p.own, true)
 	}
 	last := p.count / pageSize
 	p.list[last] = append(p.page(p.count), n)
