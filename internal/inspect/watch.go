@@ -161,7 +161,7 @@ type past struct {
 }
 
 // ringStep is the number of events by which the ring grows.
-const ringStep = 32
+const ringStep = 20
 
 // add adds an event of a member. full is the whole event if it has further fields, which are not stored otherwise.
 func (h *history) add(now time.Time, kind status.Kind, m *members.Member, full *status.Event) {

@@ -135,7 +135,10 @@ func (p *Puller) poll(now time.Time) (g gave) {
 	p.repeats = 0
 	given := p.Get(overhead, p.Limit)
 	fresh := make([]*message, 0, len(given))
-	contents := make(map[uint64]*message, len(given))
+	var contents map[uint64]*message
+	if len(given) > 0 { // most polls of an idle node return nothing, so they allocate nothing
+		contents = make(map[uint64]*message, len(given))
+	}
 	for _, b := range given {
 		m, again := p.known.take(now, b)
 		if again {

@@ -56,6 +56,16 @@ func same(t *testing.T, what string, got []string, want ...string) {
 
 var start = time.Unix(1e9, 0)
 
+func TestPollThatReturnsNothingAllocatesNothing(t *testing.T) {
+	q, now := newQueue(), start
+	if n := testing.AllocsPerRun(100, func() {
+		now = now.Add(time.Second)
+		q.give(now)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestSliceThatIsHandedOutAgainIsSentOnce(t *testing.T) {
 	q, m := newQueue(), []byte("m")
 	same(t, "first poll", q.give(start, m), "m")
