@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/gwyh-go/gwyh/internal/nodeid"
 	"github.com/gwyh-go/gwyh/internal/simnet"
@@ -40,6 +41,28 @@ func TestMemberTakesAtMost360Bytes(t *testing.T) {
 		t.Errorf("%d bytes for each member, want at most %d", per, bound)
 	}
 	runtime.KeepAlive(core)
+}
+
+// TestCoreAtRestTakesAtMost212KiB checks the memory of a core in a cluster of 100 nodes without messages, a minute after
+// the nodes have joined. It counts what the simulation keeps for the core too.
+func TestCoreAtRestTakesAtMost212KiB(t *testing.T) {
+	const nodes, bound = 100, 212 << 10
+	before := heap()
+	c := newCluster(t, 1, lan())
+	c.add(nodes)
+	c.form(5 * time.Second)
+	c.net.RunFor(time.Minute)
+	sessions := 0
+	for _, n := range c.nodes {
+		sessions += n.Holdings().Sessions
+		*n = node{Core: n.Core}
+	}
+	per := (heap() - before) / nodes
+	t.Logf("%d bytes for each core, with %d sessions in the mean", per, sessions/nodes)
+	if per > bound {
+		t.Errorf("%d bytes for each core, want at most %d", per, bound)
+	}
+	runtime.KeepAlive(c)
 }
 
 // heap returns the number of bytes in use.
