@@ -115,3 +115,31 @@ func TestTableFullOfInventedMembersKeepsNobodyOut(t *testing.T) {
 	c.broadcast(0, "of a node with a full table", 5*time.Second)
 	c.broadcast(4, "of a newcomer", 5*time.Second)
 }
+
+// Each node finds one invented member in 10 s (PROTOCOL.md V2). docs/SECURITY.md says why nodes do not look for more at once.
+func TestInventedMembersEndAtThePaceOfPatrols(t *testing.T) {
+	const nodes, invented = 6, 60
+	for seed := range uint64(3) {
+		c := newCluster(t, seed+1, lan())
+		c.add(nodes)
+		c.form(2 * time.Second)
+		c.net.RunFor(5 * time.Second)
+		c.do(0, func(now time.Time) { c.handInvented(now, invented, 0) })
+		c.net.RunFor(5 * time.Second)
+		if got := c.nodes[nodes-1].members.Count(); got < nodes+invented*9/10 {
+			t.Fatalf("%d members, not many of which are invented", got)
+		}
+		began, half := c.net.Now(), time.Duration(0)
+		for c.nodes[nodes-1].members.Count() > nodes && c.net.Now().Sub(began) < 10*time.Minute {
+			c.net.RunFor(time.Second)
+			if half == 0 && c.nodes[nodes-1].members.Count() <= nodes+invented/2 {
+				half = c.net.Now().Sub(began)
+			}
+		}
+		all := c.net.Now().Sub(began)
+		t.Logf("half of them end within %v, all within %v", half, all)
+		if pace := 10 * time.Second / nodes; half > invented*pace || all > 4*invented*pace {
+			t.Errorf("half of them ended within %v, all within %v", half, all)
+		}
+	}
+}

@@ -77,23 +77,19 @@ type distances struct {
 	zones map[wire.Zone]time.Duration // of the zones with a measured member, at the last survey
 }
 
-// survey computes the distance of each zone: the harmonic mean of its measured members. One long measurement hardly
-// changes it.
+// survey computes the distance of each zone: the median of its measured members, of an even number the longer one in the
+// middle. So a few members hardly change it, by a long measurement, or because they are near and declare the zone of others.
 func (d *distances) survey(table *members.Table) {
-	type sum struct {
-		inverse float64 // of seconds
-		n       int
-	}
-	sums := make(map[wire.Zone]sum)
+	measured := make(map[wire.Zone][]time.Duration)
 	for m := range table.Each {
 		if m.RTT > 0 {
-			s := sums[m.Zone]
-			sums[m.Zone] = sum{s.inverse + 1/m.RTT.Seconds(), s.n + 1}
+			measured[m.Zone] = append(measured[m.Zone], m.RTT)
 		}
 	}
-	d.zones = make(map[wire.Zone]time.Duration, len(sums))
-	for z, s := range sums {
-		d.zones[z] = time.Duration(float64(s.n) / s.inverse * float64(time.Second))
+	d.zones = make(map[wire.Zone]time.Duration, len(measured))
+	for z, list := range measured {
+		slices.Sort(list)
+		d.zones[z] = list[len(list)/2]
 	}
 }
 

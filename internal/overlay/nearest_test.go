@@ -86,13 +86,28 @@ func TestUnmeasuredMemberHasTheDistanceOfItsZone(t *testing.T) {
 		n.table.Get(testID(i)).RTT = rtt * time.Millisecond
 	}
 	n.distances.survey(&n.table)
-	for i, want := range map[int]time.Duration{1: 10, 10: 14, 5: 50, 3: 2} {
+	for i, want := range map[int]time.Duration{1: 10, 10: 10, 5: 50, 3: 2} {
 		if got := n.distances.of(n.table.Get(testID(i))).Truncate(time.Millisecond); got != want*time.Millisecond {
 			t.Errorf("member %d is %v away, want %d ms", i, got, want)
 		}
 	}
 	if got := n.distances.of(n.addMember(testID(99), testZone(9))); got != farAway {
 		t.Errorf("a member of an unknown zone is %v away", got)
+	}
+}
+
+// An insider nearby can declare any zone. It does not make the members of a far zone look near.
+func TestNearMemberOfAFarZoneHardlyChangesItsDistance(t *testing.T) {
+	for _, far := range []int{1, 2, 5} {
+		n := newNode(t, 60, nearest)
+		for i := range far {
+			n.table.Get(testID(1 + 3*i)).RTT = 100 * time.Millisecond // all of zone 1
+		}
+		n.table.Get(testID(58)).RTT = time.Millisecond // of zone 1 too
+		n.distances.survey(&n.table)
+		if got := n.distances.of(n.table.Get(testID(55))); got != 100*time.Millisecond {
+			t.Errorf("with %d far members and a near one, the zone is %v away", far, got)
+		}
 	}
 }
 
