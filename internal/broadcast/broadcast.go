@@ -63,6 +63,7 @@ type Disseminator struct {
 	grace     grace
 	passed    uint64    // number of messages seen; see Neighbor.credit
 	news      time.Time // when the oldest message passed that no heartbeat has announced yet; zero for none
+	soonSent  time.Time // when scheduled digests were last sent
 	next      time.Time // when other work of Tick is due; zero for none
 
 	digest digest.Digest // scratch

@@ -12,6 +12,7 @@ import (
 // When digests are sent (docs/PROTOCOL.md, "Repair by digests").
 const (
 	soonAfter = 10 * time.Millisecond // added to a round trip, for a neighbor that asked for early announcements
+	soonPause = 50 * time.Millisecond // minimum time between two turns in which a node sends such announcements
 	lateMax   = 3 * time.Second       // for all neighbors if no heartbeat carried the digests
 
 	haveMax = 1000 // maximum bytes of digests in one message, so that it fits into any datagram
@@ -47,7 +48,7 @@ func (d *Disseminator) announceSoon(out []Outcome, now time.Time, n *Neighbor) [
 			out, have = d.add(out, now, n, o, have)
 		}
 	}
-	n.soon, n.soonAt = n.soon[:0], time.Time{}
+	n.soon, n.soonAt, d.soonSent = n.soon[:0], time.Time{}, now
 	return out
 }
 

@@ -109,12 +109,49 @@ func TestMessageIsNotAnnouncedSoonToANeighborThatHasShownIt(t *testing.T) {
 				t.Errorf("the neighbor is told soon: %v, want %v", got, c.told)
 			}
 			w.take()
+			w.run(soonPause)
 			w.met(w.near[0], 5)
 			w.run(testRTT + soonAfter)
 			if got := w.count(SendDigest); got != 1 {
 				t.Errorf("%d digests of the next message, want 1", got)
 			}
 		})
+	}
+}
+
+// PROTOCOL.md Q8.
+func TestBusyNodeSendsEarlyDigestsInSharedTurns(t *testing.T) {
+	w := newWorld(t, 4)
+	w.near[2].RTT = testRTT / 2 // its digests are due earlier
+	w.copies(1, time.Millisecond, w.near...)
+	for _, n := range w.near[1:3] {
+		w.steered(n, testOrigin, true, true)
+	}
+	w.run(2 * time.Second)
+	w.take()
+	const each, last = 10 * time.Millisecond, 101
+	begin, turns := w.now, 0
+	told := map[*Neighbor]uint64{w.near[1]: 1, w.near[2]: 1} // the top of the last digest
+	for c := uint64(2); c <= last; c++ {
+		w.met(w.near[0], c)
+		for range each / time.Millisecond {
+			w.run(time.Millisecond)
+			sent := slices.DeleteFunc(w.take(), func(o Outcome) bool { return o.Kind != SendDigest })
+			for _, o := range sent {
+				told[o.To] = digestsIn(o.Have)[0].Top
+			}
+			if turns += min(len(sent), 1); turns > 1 && len(sent) == 1 {
+				t.Errorf("%v: only one of two neighbors gets digests", w.now.Sub(begin))
+			}
+			for n, top := range told {
+				if late := time.Duration(c-top) * each; late > n.RTT+soonAfter+soonPause+each {
+					t.Fatalf("%v: no digest to neighbor %d for %v", w.now.Sub(begin), n.slot, late)
+				}
+			}
+		}
+	}
+	if most := int(w.now.Sub(begin)/soonPause) + 1; turns > most || turns < most/2 {
+		t.Errorf("%d turns in %v, want at most %d", turns, w.now.Sub(begin), most)
 	}
 }
 

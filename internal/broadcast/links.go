@@ -82,13 +82,14 @@ func (d *Disseminator) forgetPath(now time.Time, o *origin, n *Neighbor) {
 func (d *Disseminator) Tick(out []Outcome, now time.Time) []Outcome {
 	d.endDueProbes(now)
 	d.next = time.Time{}
+	turn := timer.Due(d.soonSent.Add(soonPause), now)
 	out = d.request(out, now)
 	for _, n := range d.neighbors {
 		if timer.Due(n.steerAt, now) {
 			out = d.Carry(out, n)
 		}
 		out = n.sendStripes(out, &d.Stats)
-		if timer.Due(n.soonAt, now) {
+		if turn && timer.Due(n.soonAt, now) {
 			out = d.announceSoon(out, now, n)
 		}
 		out = d.answer(out, n)
@@ -96,7 +97,8 @@ func (d *Disseminator) Tick(out []Outcome, now time.Time) []Outcome {
 	return d.announceLate(out, now)
 }
 
-// Next returns when Tick must be called next. Zero means never.
+// Next returns when Tick must be called next. Zero means never. Scheduled digests to all neighbors are sent in the same
+// turns, because each further turn wakes this node and the neighbor (PROTOCOL.md Q8).
 func (d *Disseminator) Next() time.Time {
 	next := d.next
 	if len(d.missing.heap) > 0 {
@@ -105,10 +107,14 @@ func (d *Disseminator) Next() time.Time {
 	if !d.news.IsZero() {
 		next = timer.Soonest(next, d.lateAt(d.news))
 	}
+	var soon time.Time
 	for _, n := range d.neighbors {
-		next = timer.Soonest(timer.Soonest(next, n.steerAt), n.soonAt)
+		next, soon = timer.Soonest(next, n.steerAt), timer.Soonest(soon, n.soonAt)
 	}
-	return next
+	if turn := d.soonSent.Add(soonPause); !soon.IsZero() && soon.Before(turn) {
+		soon = turn
+	}
+	return timer.Soonest(next, soon)
 }
 
 // rareKeep is the largest Config.Keep of frequent heartbeats. With rare ones, two heartbeats have each digest: packets are

@@ -27,8 +27,8 @@ type Neighbor struct {
 	// What to send to it: see steer.go and digest.go.
 	steer       []*origin        // origins with a Prune or Graft to be sent
 	steerAt     time.Time        // when it is sent if no datagram carries it earlier; zero if it waits for a datagram
-	soon        []*origin        // origins with a digest due at soonAt
-	soonAt      time.Time        // zero for none
+	soon        []*origin        // origins with a scheduled digest
+	soonAt      time.Time        // when they are due; zero for none
 	statements  []statement      // entries of the next Stripes: see stripes.go
 	answers     []wire.MessageID // large messages that it keeps for this node, which already has them
 	announcedAt time.Duration    // when it was last sent digests of all origins with new messages
