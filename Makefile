@@ -39,7 +39,7 @@ junk:
 	go test -v -full -run 'TestNodeThatGetsJunk' .
 	go test -run '^$$' -bench 'Junk' ./internal/gossip
 
-# Changes lines on which security depends, one after the other, and fails if the tests do not notice one. About an hour; for the night.
+# Changes lines on which security depends, one after the other, and fails if the tests do not notice one. About a quarter of an hour.
 mutants:
 	go run ./internal/mutants
 
