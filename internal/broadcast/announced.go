@@ -124,8 +124,7 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 }
 
 // offered handles an offer (PROTOCOL.md Q16): the node takes the first one, shares the message with one more neighbor, and
-// answers every neighbor which stripes it takes from it. A neighbor that is no nearer to the origin is not chosen: nodes
-// that take the same stripe from each other would get nothing.
+// answers every neighbor which stripes it takes from it.
 func (d *Disseminator) offered(now time.Time, n *Neighbor, g *digest.Digest) {
 	id := wire.BroadcastID(g.Origin, g.Top)
 	own, o := g.Origin == d.cfg.Self, d.originOf(now, &id)
@@ -148,7 +147,7 @@ func (d *Disseminator) offered(now time.Time, n *Neighbor, g *digest.Digest) {
 	case own:
 	case !o.striped:
 		o.takeFirst(n, g.Delay)
-	case g.Delay < o.far && o.share(d.neighbors, n, id, late):
+	case o.qualifies(n, g.Delay) && o.share(d.neighbors, n, id, late):
 		return
 	}
 	if here {
@@ -258,7 +257,8 @@ func longestRTT(l *Large) (longest time.Duration) {
 	return longest
 }
 
-// requestFrom requests a message from the nearest neighbor that has it and has no request for it in this turn.
+// requestFrom requests a message, or the rest of it, from the nearest neighbor that has it and has no request for it in this
+// turn.
 func (d *Disseminator) requestFrom(now time.Time, m *missing, l *Large) bool {
 	if m.of != nil {
 		m.of.unanswered(now, m.at)
@@ -273,7 +273,7 @@ func (d *Disseminator) requestFrom(now time.Time, m *missing, l *Large) bool {
 	if len(m.by) == 0 {
 		m.by, m.requested = m.requested, nil
 	}
-	n := d.nearest(m)
+	n := d.nearest(m, l)
 	if n.open >= openMax { // it has enough open requests
 		m.due = now.Add(d.pause(n))
 		return true
@@ -298,13 +298,24 @@ func (d *Disseminator) requestFrom(now time.Time, m *missing, l *Large) bool {
 }
 
 // nearest returns the neighbor that is asked next for a missing message. A stripe that has stalled is requested from
-// another neighbor than the one that should send it, if there is one.
-func (d *Disseminator) nearest(m *missing) *Neighbor {
+// another neighbor than the one that should send it, if there is one. For the rest of a large message, a neighbor that has
+// sent nothing of it counts as further away, because its link may still have to find its rate.
+func (d *Disseminator) nearest(m *missing, l *Large) *Neighbor {
 	failed := func(n *Neighbor) int { return int(d.Takes(m.id.Origin(), n) & m.stalled) }
+	wait := func(n *Neighbor) time.Duration {
+		if l == nil || slices.Contains(l.from, n) {
+			return d.pause(n)
+		}
+		return coldTrips * d.pause(n)
+	}
 	return slices.MinFunc(m.by, func(a, b *Neighbor) int {
-		return cmp.Or(cmp.Compare(failed(a), failed(b)), cmp.Compare(d.pause(a), d.pause(b)))
+		return cmp.Or(cmp.Compare(failed(a), failed(b)), cmp.Compare(wait(a), wait(b)))
 	})
 }
+
+// coldTrips is the number of round trips that a link takes to find its rate, which doubles in each: from 10 packets to some
+// hundred.
+const coldTrips = 6
 
 // wholeMessage is the end of a request for an entire message of unknown length.
 const wholeMessage = 1<<32 - 1

@@ -151,12 +151,37 @@ func TestMessageThatWasOfferedAndDoesNotComeIsRequestedFromAnother(t *testing.T)
 	w.wantTakes(0, assembly.Both)
 }
 
+// PROTOCOL.md Q16.
+func TestStripeIsTakenFromANeighborThatIsNearTheOriginAndNotMuchFurther(t *testing.T) {
+	for _, c := range []struct {
+		rtt   time.Duration
+		delay wire.Delay
+		takes assembly.Stripes
+	}{
+		{testRTT, 49, assembly.Odd},
+		{testRTT, 50, 0}, // as far as the node
+		{testRTT * 6 / 5, 40, assembly.Odd},
+		{testRTT * 6 / 5, 41, 0}, // 101 in all
+	} {
+		w := newWorld(t, 2)
+		w.offer(w.near[0], 2, 0) // the node's own delay is 50
+		w.near[1].RTT = c.rtt
+		w.offer(w.near[1], 2, c.delay)
+		if got := w.takes()[1]; got != c.takes {
+			t.Errorf("round trip %v, delay %d: stripes %d are taken, want %d", c.rtt, c.delay, got, c.takes)
+		}
+	}
+}
+
 // PROTOCOL.md Q17.
 func TestStripeThatStallsIsRequestedFromTheSenderOfTheOther(t *testing.T) {
 	w, even, odd := shared(t)
+	nearer := w.near[0]
+	nearer.RTT = testRTT / 2
 	l, pieces := w.begun(id(2), 8*chunk)
 	w.piece(even, l, pieces, 0, chunk)
 	w.piece(odd, l, pieces, chunk, 2*chunk)
+	w.digest(nearer, digest.Digest{Origin: testOrigin, Top: 2})
 	w.take()
 	for at := uint32(2); at < 8; at += 2 {
 		w.run(testRTT)
@@ -165,6 +190,9 @@ func TestStripeThatStallsIsRequestedFromTheSenderOfTheOther(t *testing.T) {
 	w.run(testRTT + reportPause)
 	var got []rangeset.Range
 	for _, o := range w.take() {
+		if o.Kind == SendRequest && o.To == nearer {
+			t.Errorf("the stripe was requested from a neighbor that had sent nothing: %+v", o.Want)
+		}
 		if o.Kind == SendRequest && o.To == even {
 			for i := range o.Want.Len() {
 				_, from, to := o.Want.At(i)

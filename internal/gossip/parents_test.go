@@ -149,6 +149,48 @@ func TestMessageGoesOnWhenItsParentsDie(t *testing.T) {
 	}
 }
 
+// A node that takes nothing any more, but should pass on a stripe, delays a message by the time in which the stripe stalls and
+// by one request (PROTOCOL.md Q17), to a neighbor whose link has found its rate.
+func TestPausedSenderOfAStripeCostsOneRequest(t *testing.T) {
+	t.Parallel()
+	const trip = 40 * time.Millisecond // of gigabit
+	c := newCluster(t, 1, gigabit())
+	c.add(10)
+	c.form(5 * time.Second)
+	c.net.RunFor(5 * time.Second)
+	msg := func(salt byte) []byte { return []byte(payload(1<<20, salt)) }
+	var usual time.Duration
+	for i := range byte(5) {
+		if took := c.spread(0, msg(i), time.Second); i > 1 { // the links have reached their rates
+			usual = max(usual, took)
+		}
+		c.net.RunFor(time.Second)
+	}
+	origin := c.nodes[0].ids.Origin()
+	sender := slices.IndexFunc(c.nodes, func(n *node) bool {
+		return n != c.nodes[0] && slices.ContainsFunc(c.nodes, func(o *node) bool {
+			p := o.peers[n.cfg.ID]
+			return p != nil && o.broadcast.Disseminator.Takes(origin, &p.Neighbor) != 0
+		})
+	})
+	if sender < 0 {
+		t.Fatal("no stripe is taken from another node than the origin")
+	}
+	c.net.Pause(c.nodes[sender].addr)
+	begin, before := c.net.Now(), c.arrived
+	c.do(0, func(now time.Time) {
+		if err := c.nodes[0].Broadcast(now, msg(5)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c.net.RunUntil(2*time.Second, func() bool { return c.arrived-before == len(c.nodes)-2 })
+	took := c.net.Now().Sub(begin)
+	t.Logf("the last of the others has the message after %v, before after %v", took, usual)
+	if took > usual+3*trip {
+		t.Errorf("the last of the others has the message after %v, before after %v", took, usual)
+	}
+}
+
 func TestParentsAreNear(t *testing.T) {
 	for _, size := range []int{300, 300_000} {
 		for seed := range uint64(8) {
@@ -171,6 +213,7 @@ func parentsAreNear(t *testing.T, seed uint64, size int) {
 			}
 		}
 	}
+	c.net.RunFor(10 * time.Second) // the nodes measure their links again
 	origin := c.nodes[1].ids.Origin()
 	for i := range 4 {
 		c.spread(1, []byte(payload(size, byte(i))), 5*time.Second)
