@@ -27,6 +27,7 @@ const (
 	knownBy       = 32               // maximum neighbors remembered to have one message
 	rangesMax     = 32               // maximum missing ranges of one message requested at once
 	pauseMax      = 10 * time.Second // maximum pause after a request
+	coldTrips     = 6                // round trips that a link takes to find its rate, which doubles in each of them
 	shareUntil    = 4                // a message is shared between two neighbors if less than this part of it has arrived
 )
 
@@ -257,8 +258,7 @@ func longestRTT(l *Large) (longest time.Duration) {
 	return longest
 }
 
-// requestFrom requests a message, or the rest of it, from the nearest neighbor that has it and has no request for it in this
-// turn.
+// requestFrom requests a message, or its rest, from the nearest neighbor that has it and has no request for it in this turn.
 func (d *Disseminator) requestFrom(now time.Time, m *missing, l *Large) bool {
 	if m.of != nil {
 		m.of.unanswered(now, m.at)
@@ -312,10 +312,6 @@ func (d *Disseminator) nearest(m *missing, l *Large) *Neighbor {
 		return cmp.Or(cmp.Compare(failed(a), failed(b)), cmp.Compare(wait(a), wait(b)))
 	})
 }
-
-// coldTrips is the number of round trips that a link takes to find its rate, which doubles in each: from 10 packets to some
-// hundred.
-const coldTrips = 6
 
 // wholeMessage is the end of a request for an entire message of unknown length.
 const wholeMessage = 1<<32 - 1

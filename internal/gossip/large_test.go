@@ -207,6 +207,28 @@ func (c *cluster) stream(count int, every time.Duration) []time.Duration {
 }
 
 // The nodes send 1,000 small messages per second, with and without a large one (16 MiB at full size) among them.
+// Datagrams that are sent together overtake each other, and a node has little to send between two large messages. Neither
+// makes the next one slow: the links find their rates in a few milliseconds and keep them.
+func TestLargeMessagesAfterARestAreQuick(t *testing.T) {
+	t.Parallel()
+	for _, latency := range []time.Duration{100 * time.Microsecond, 500 * time.Microsecond, 2 * time.Millisecond} {
+		t.Run(latency.String(), func(t *testing.T) {
+			c := newCluster(t, 1, simnet.Link{Latency: simnet.Constant(latency), Jitter: simnet.Exponential(latency/20, 0)})
+			c.add(10)
+			c.form(5 * time.Second)
+			var longest time.Duration
+			for i := range 20 {
+				c.net.RunFor(500 * time.Millisecond)
+				longest = max(longest, c.spread(i*7%10, []byte(payload(256<<10, byte(i))), 2*time.Second))
+			}
+			t.Logf("256 KiB arrive everywhere within %v", longest)
+			if most := 30*time.Millisecond + 40*latency; longest > most {
+				t.Errorf("256 KiB took up to %v, want at most %v", longest, most)
+			}
+		})
+	}
+}
+
 func TestSmallMessagesDoNotWaitForALargeOne(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
 	c.add(sized(100, 8))

@@ -30,7 +30,7 @@ func TestLargeMessageCrossesTheNetworkAboutTwice(t *testing.T) {
 		var took []time.Duration
 		var copies []float64
 		all := 0.0
-		for i := range sized(20, 4) {
+		for i := range sized(20, 10) {
 			msg := []byte(payload(size, byte(i)))
 			origin := i * 37 % n
 			frames := func(s *stats.Stats) uint64 { return s.FrameBytes }

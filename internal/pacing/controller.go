@@ -8,11 +8,16 @@ const (
 	minRate     = 32 << 10               // bytes per second; the minimum
 	maxRate     = 1.25e9                 // bytes per second (10 Gbit/s); the maximum
 	reportEvery = 20 * time.Millisecond  // minimum interval between two reports of a peer
+	quickReport = 2 * time.Millisecond   // the same of a peer that receives much
 	windowSlack = 10 * time.Millisecond  // of the rate, added to a round trip and two reports
 	unknownRTT  = 100 * time.Millisecond // assumed until there is a sample
 	idleAfter   = 2 * time.Second        // without waiting or reports; or 8 RTT if that is longer
 	maxDatagram = 64 << 10               // bytes
 )
+
+// QuickReport returns the minimum interval between two reports of a peer that receives much: on a short path the sender
+// learns its rate within a few milliseconds.
+func QuickReport(rtt time.Duration) time.Duration { return max(rtt, quickReport) }
 
 // A Controller limits the sending rate to one peer and the bytes in flight. Its peer owns it. It is not safe for
 // concurrent use.
@@ -48,7 +53,7 @@ func (c *Controller) restart(now time.Time) {
 	c.bucket = bucket{level: c.burst(), at: now}
 	c.flight.restart(now, c.burst())
 	c.delay.forget()
-	c.round = round{began: now, reported: c.flight.reported, delivered: c.flight.delivered}
+	c.round = round{began: now, sentAt: now, reported: c.flight.reported, delivered: c.flight.delivered}
 	c.loss.restart(&c.flight)
 }
 

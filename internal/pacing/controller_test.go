@@ -26,6 +26,7 @@ type perfectPeer struct {
 	rtt      time.Duration
 	reportAt time.Time
 	sent     []uint64 // bytes in each millisecond
+	lossy    bool     // nothing more arrives but the newest datagram
 }
 
 func newPeer() *perfectPeer { return &perfectPeer{c: newController(40 * ms), now: epoch, rtt: 40 * ms} }
@@ -44,7 +45,11 @@ func (p *perfectPeer) run(d time.Duration) {
 
 func (p *perfectPeer) report() {
 	n := p.sent[max(len(p.sent)-1-int(p.rtt/ms), 0)]
-	p.c.Report(p.now, Report{Delivered: n, InFlightSent: n, RTT: p.rtt})
+	r := Report{Delivered: n, InFlightSent: n, SentAt: p.now.Add(-p.rtt), RTT: p.rtt}
+	if p.lossy {
+		r.Delivered = p.c.flight.delivered
+	}
+	p.c.Report(p.now, r)
 	p.reportAt = p.now.Add(max(p.rtt, reportEvery))
 }
 
@@ -100,12 +105,76 @@ func TestRateDoublesWhileNothingIsLost(t *testing.T) {
 	}
 }
 
+func TestShortPathIsLearntByQuickReports(t *testing.T) {
+	const rtt = ms / 2
+	c := newController(rtt)
+	sent := sendAll(c, epoch)
+	now := epoch.Add(rtt)
+	c.Report(now, Report{Delivered: 1400, InFlightSent: 1400, SentAt: epoch, RTT: rtt})
+	now = now.Add(QuickReport(rtt))
+	c.Report(now, Report{Delivered: uint64(sent), InFlightSent: uint64(sent), SentAt: epoch, RTT: rtt})
+	if want := startGain * float64(sent-1400) / QuickReport(rtt).Seconds(); c.Rate() < 0.99*want {
+		t.Errorf("after %v the rate is %.0f B/s, want %.0f", now.Sub(epoch), c.Rate(), want)
+	}
+}
+
+// Reports that were held up on their way arrive together. They say nothing about the path that the sender did not offer it.
+func TestReportsThatArriveTogetherAtMostDoubleTheRate(t *testing.T) {
+	const rtt = ms / 2
+	c, now := newController(rtt), epoch
+	sendAll(c, now)
+	now = now.Add(rtt)
+	c.Report(now, Report{Delivered: c.flight.sent, InFlightSent: c.flight.sent, SentAt: epoch, RTT: rtt})
+	var totals []uint64
+	for range 20 {
+		now = now.Add(ms)
+		sendAll(c, now)
+		totals = append(totals, c.flight.sent)
+	}
+	report := func(n int, at time.Time) {
+		c.Report(at, Report{Delivered: totals[n], InFlightSent: totals[n], SentAt: now.Add(time.Duration(n-19) * ms), RTT: rtt})
+	}
+	report(0, now)
+	before := c.Rate()
+	report(19, now.Add(2*ms))
+	if r := c.Rate() / before; r > 2.1 {
+		t.Errorf("the rate is %.1f times as high, want at most twice", r)
+	}
+}
+
+// What an application sent before it had much to send says nothing about the path.
+func TestLossAfterARestDoesNotLowerTheRateToThatOfTheRest(t *testing.T) {
+	p := newPeer()
+	p.run(200 * ms)
+	for range 12 { // little to send for 0.6 s
+		p.now = p.now.Add(50 * ms)
+		p.c.Wait(p.now, 100)
+		p.c.Sent(p.now, 100)
+		p.c.Report(p.now, Report{Delivered: p.c.flight.sent, InFlightSent: p.c.flight.sent, SentAt: p.now.Add(-p.rtt), RTT: p.rtt})
+	}
+	rate, first := p.c.Rate(), p.c.flight.sent+1400
+	for range 2 * p.rtt / ms {
+		p.now = p.now.Add(ms)
+		sendAll(p.c, p.now)
+	}
+	p.c.Report(p.now, Report{Delivered: first, InFlightSent: first, SentAt: p.now.Add(-p.rtt), RTT: p.rtt})
+	p.c.starting = false
+	p.c.Lost(p.now, p.c.InFlight()/2)
+	if p.c.Rate() >= rate {
+		t.Error("half of the datagrams were lost, and the rate has not fallen")
+	}
+	if p.c.Rate() < rate/3 {
+		t.Errorf("%.0f B/s, before %.0f B/s: as little as was sent during the rest", p.c.Rate(), rate)
+	}
+}
+
 func TestRateStaysWithinFloorAndCeiling(t *testing.T) {
 	p := newPeer()
 	p.run(time.Second)
 	if p.c.Rate() != maxRate {
 		t.Errorf("%.0f B/s, want the ceiling", p.c.Rate())
 	}
+	p.lossy = true
 	for range 300 {
 		p.run(100 * ms)
 		p.c.Lost(p.now, 1<<30)

@@ -18,6 +18,7 @@ type delay struct {
 
 	// Only of paced datagrams: datagrams of the first burst queue behind each other.
 	recent [3]time.Duration // newest first
+	at     time.Time        // when the newest one came
 	n      int              // samples in recent
 	jitter time.Duration    // smoothed difference of consecutive samples
 	jump   bool             // the newest sample alone shows a queue
@@ -26,7 +27,7 @@ type delay struct {
 func (d *delay) init(now time.Time, rtt time.Duration) {
 	d.mark = now
 	d.smoothed = unknownRTT
-	d.add(now, rtt, false)
+	d.add(now, rtt, false, 0)
 }
 
 // forget drops the recent samples when the link restarts.
@@ -39,8 +40,9 @@ func (d *delay) min() time.Duration {
 	return min(d.mins[0], d.mins[1])
 }
 
-// add adds a sample. A sample far above the smoothed time is limited, because a stalled receiver causes such samples.
-func (d *delay) add(now time.Time, rtt time.Duration, paced bool) {
+// add adds a sample. A sample far above the smoothed time is limited, because a stalled receiver causes such samples. Paced
+// samples within every show the same moment of the path, so only one of them counts as such.
+func (d *delay) add(now time.Time, rtt time.Duration, paced bool, every time.Duration) {
 	if rtt <= 0 {
 		return
 	}
@@ -55,7 +57,8 @@ func (d *delay) add(now time.Time, rtt time.Duration, paced bool) {
 	if d.mins[0] == 0 || rtt < d.mins[0] {
 		d.mins[0] = rtt
 	}
-	if paced {
+	if paced && now.Sub(d.at) >= every {
+		d.at = now
 		d.addPaced(rtt)
 	}
 }

@@ -94,9 +94,9 @@ func (c *Controller) Lost(now time.Time, bytes int) {
 	if f := &c.flight; !f.heard && f.probe.After(now) {
 		f.probe, f.probes = now, 0 // the peer is there and its report was lost
 	}
-	settled := c.settled(now)
+	counts := c.settled(now) && !c.starting // at the start, reports follow soon and subtract what only arrives late
 	c.loss.named = min(c.loss.named+float64(bytes), float64(c.flight.sent))
-	if settled && (c.lossInQueue() || c.heavyLoss()) {
+	if counts && (c.lossInQueue() || c.heavyLoss()) {
 		c.congestion(now)
 	}
 }
@@ -105,7 +105,7 @@ func (c *Controller) Lost(now time.Time, bytes int) {
 // because a Nak names the losses of one.
 func (c *Controller) sample() (lost, of float64) {
 	old := &c.loss.marks[1]
-	of = max(float64(c.flight.sent)-old.sent, c.rate*c.interval().Seconds())
+	of = max(float64(c.flight.sent)-old.sent, c.rate*c.reports().Seconds())
 	return max(c.loss.named-old.named, 0) / c.datagram, of / c.datagram
 }
 
@@ -131,16 +131,20 @@ func (c *Controller) learnLoss() {
 	}
 }
 
-// congestion ends the start or decreases the rate. If the application used the rate, the new rate is at most the
-// recently delivered one. Sending pauses while half of the queue drains.
+// congestion ends the start or decreases the rate. If the application used the rate, the new rate is at most what the path
+// recently carried. A start that has not shown that ends with half of its rate, which once was delivered. Sending pauses
+// while half of the queue drains.
 func (c *Controller) congestion(now time.Time) {
 	if c.heavyLoss() && !c.delay.risen(1) {
 		lost, of := c.sample()
 		c.loss.random += max(min(lost/of, randomMax)-c.loss.random, 0) / 2
 	}
-	rate := c.rate
-	if now.Sub(c.flight.pressed) <= cutRecent*c.interval() {
-		rate = min(rate, c.round.best())
+	rate, carried := c.rate, c.round.capacity()
+	switch {
+	case carried > 0 && now.Sub(c.flight.pressed) <= cutRecent*c.interval():
+		rate = min(rate, carried)
+	case c.starting:
+		rate /= startGain
 	}
 	if !c.starting {
 		rate *= 1 - cutLeast - cutSpread*float64(c.rnd(1<<20))/(1<<20)

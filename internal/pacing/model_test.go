@@ -147,9 +147,11 @@ type flow struct {
 	heard    time.Time // when highest arrived
 	gaps     []gap
 	nakAt    time.Time
-	reportAt time.Time
-	dirty    bool
 	backlog  []int
+
+	unreported        int       // bytes since the last report
+	held              time.Time // a busy receiver reports no earlier
+	reportAt, quickAt time.Time
 }
 
 func newFlow(w *world, l *link, bytes int) *flow {
@@ -252,6 +254,10 @@ func (f *flow) arrive(seq int) {
 		return
 	}
 	f.received += uint64(s.size)
+	if f.unreported == 0 {
+		f.held = f.w.now.Add(5 * ms)
+	}
+	f.unreported += s.size
 	if s.chunk >= 0 && !f.got[s.chunk] {
 		f.got[s.chunk] = true
 		f.unique++
@@ -347,17 +353,28 @@ func (f *flow) named(seqs []int) {
 	f.pump()
 }
 
-// reportSoon sends a report 5 ms after the first datagram, then when it is due.
+// reportSoon sends a report as soon as it is due.
 func (f *flow) reportSoon() {
-	if f.dirty {
-		return
-	}
-	f.dirty = true
-	f.w.after(max(f.reportAt.Sub(f.w.now), 5*ms), func() {
-		f.dirty = false
-		f.reportAt = f.w.now.Add(max(f.rtt(), 20*ms))
+	f.w.after(max(f.reportDue().Sub(f.w.now), 0), func() {
+		if f.unreported == 0 || f.reportDue().After(f.w.now) {
+			return
+		}
+		f.unreported = 0
+		f.reportAt, f.quickAt = f.w.now.Add(max(f.rtt(), 20*ms)), f.w.now.Add(QuickReport(f.rtt()))
 		f.report()
 	})
+}
+
+// reportDue returns when the receiver may send a report (PROTOCOL.md T1).
+func (f *flow) reportDue() time.Time {
+	due := f.reportAt
+	if f.unreported >= 32<<10 {
+		due = f.quickAt
+	}
+	if f.held.After(due) {
+		return f.held
+	}
+	return due
 }
 
 func (f *flow) report() {
@@ -366,7 +383,7 @@ func (f *flow) report() {
 	}
 	newest := f.log[f.highest]
 	held := f.w.now.Sub(f.heard)
-	r := Report{Delivered: f.received, InFlightSent: newest.total}
+	r := Report{Delivered: f.received, InFlightSent: newest.total, SentAt: newest.at}
 	f.w.after(f.l.rtt/2, func() {
 		r.RTT = f.w.now.Sub(newest.at) - held
 		f.c.Report(f.w.now, r)

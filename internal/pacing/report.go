@@ -23,19 +23,28 @@ const (
 type Report struct {
 	Delivered    uint64        // total bytes that the peer has received
 	InFlightSent uint64        // bytes sent up to and including the newest datagram it reports
+	SentAt       time.Time     // when that datagram was sent
 	RTT          time.Duration // of that datagram, less the delay at the peer; zero if unknown
 }
 
-// A round is the time between two reports that are at least 3/4 interval apart.
+// A round is the time between two reports that are at least 3/4 interval apart, or while starting, 3/4 of the interval of
+// quick ones.
 type round struct {
 	began     time.Time
+	sentAt    time.Time  // when the newest datagram reported at its beginning was sent
 	reported  uint64     // flight.reported at its beginning
 	delivered uint64     // flight.delivered at its beginning
 	rates     [3]float64 // delivered bytes per second in the previous rounds, newest first
+	limited   bool       // a datagram had to wait in the previous round
+	carried   [3]float64 // as rates, of rounds in which a datagram had to wait, as in the one before; otherwise 0
 }
 
 // best returns the highest recently delivered rate.
 func (r *round) best() float64 { return max(r.rates[0], r.rates[1], r.rates[2]) }
+
+// capacity returns the highest rate that the path recently carried while the application sent as much as it could, or zero if
+// that is unknown. The first round with that much to send does not show it: what was sent in it arrives in the next one.
+func (r *round) capacity() float64 { return max(r.carried[0], r.carried[1], r.carried[2]) }
 
 // Report processes a delivery report. It ignores a report older than a previous one, and limits impossible values.
 func (c *Controller) Report(now time.Time, r Report) {
@@ -44,7 +53,7 @@ func (c *Controller) Report(now time.Time, r Report) {
 	if newest < f.reported {
 		return
 	}
-	c.delay.add(now, r.RTT, newest > f.burstEnd)
+	c.delay.add(now, r.RTT, newest > f.burstEnd, c.interval()*3/4)
 	c.bucket.pause = 0
 	probes := f.probes
 	f.report, f.much, f.probe, f.probes = now, time.Time{}, time.Time{}, 0
@@ -63,21 +72,55 @@ func (c *Controller) Report(now time.Time, r Report) {
 	}
 	first := !f.heard
 	f.heard = true
-	if first || now.Sub(c.round.began) >= c.interval()*3/4 {
-		c.endRound(now, first)
+	if first || now.Sub(c.round.began) >= c.reports()*3/4 {
+		c.endRound(now, r.SentAt, first)
 	}
 }
 
-// endRound evaluates a round and adjusts the rate.
-func (c *Controller) endRound(now time.Time, first bool) {
+// skipIdle begins the round anew after a time without anything to send, which says nothing about the path.
+func (c *Controller) skipIdle(now time.Time) {
 	r, f := &c.round, &c.flight
-	took := max(now.Sub(r.began), time.Millisecond).Seconds()
+	last := f.allowed
+	if f.pressed.After(last) {
+		last = f.pressed
+	}
+	if now.Sub(last) > c.overdue() {
+		r.began, r.sentAt, r.reported, r.delivered = now, now, f.reported, f.delivered
+		r.limited, f.limited = false, false
+	}
+}
+
+// reports returns the interval between the peer's reports that make a round. Quick ones do at the start, up to the rate of a
+// burst in each of them: what a peer takes at once, its buffers may take, not the path.
+func (c *Controller) reports() time.Duration {
+	quick := QuickReport(c.delay.smoothed)
+	if c.starting && c.rate*quick.Seconds() < c.burst() {
+		return quick
+	}
+	return c.interval()
+}
+
+// endRound evaluates a round and adjusts the rate. sentAt is the time at which the newest reported datagram was sent. What
+// arrived in a short round took as long to be sent, unless it was sent unpaced: reports that were held up say less.
+func (c *Controller) endRound(now, sentAt time.Time, first bool) {
+	r, f := &c.round, &c.flight
+	lasted := max(now.Sub(r.began), time.Millisecond)
+	if every := c.interval(); lasted < every {
+		lasted = max(lasted, min(sentAt.Sub(r.sentAt), every))
+	}
+	took := lasted.Seconds()
 	used := float64(f.reported-r.reported) >= c.rate*took/2
 	copy(r.rates[1:], r.rates[:])
 	r.rates[0] = float64(f.delivered-r.delivered) / took
 	if first { // deliveries of datagrams from before the start do not count
 		r.rates[0] = min(r.rates[0], float64(f.reported-r.reported)/took)
 	}
+	copy(r.carried[1:], r.carried[:])
+	r.carried[0] = 0
+	if f.limited && r.limited {
+		r.carried[0] = r.rates[0]
+	}
+	r.limited = f.limited
 	settled := c.settled(now)
 	switch {
 	case c.starting && c.queueBuilt():
@@ -95,7 +138,7 @@ func (c *Controller) endRound(now time.Time, first bool) {
 		c.learnLoss()
 	}
 	c.loss.next(f, lossSample*c.datagram)
-	r.began, r.reported, r.delivered = now, f.reported, f.delivered
+	r.began, r.sentAt, r.reported, r.delivered = now, sentAt, f.reported, f.delivered
 	f.limited = false
 }
 

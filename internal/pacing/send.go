@@ -51,6 +51,7 @@ func (c *Controller) Wait(now time.Time, bytes int) time.Duration {
 	if c.Idle(now) {
 		c.restart(now)
 	}
+	c.skipIdle(now)
 	bytes = min(max(bytes, 0), maxDatagram)
 	w := max(c.bucketWait(now, bytes), c.windowWait(now, bytes))
 	if !c.bucket.paused.IsZero() {

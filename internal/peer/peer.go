@@ -58,6 +58,7 @@ type reports struct {
 	unreported int       // bytes received since the last report
 	of         *Channel  // the channel whose report is due; nil for none
 	notBefore  time.Time // earliest time of the next report
+	quick      time.Time // the same for a quick one: see quickBytes
 }
 
 // risked is the last packet that may be too large for its path. An empty Frame follows it, so its loss is noticed even

@@ -126,7 +126,7 @@ func (p *Peer) Tick(now time.Time) (next time.Time) {
 		next = timer.Soonest(next, t)
 	}
 	if p.reports.of != nil {
-		next = timer.Soonest(next, p.reports.notBefore)
+		next = timer.Soonest(next, p.NextReport())
 	}
 	for _, ch := range p.channels {
 		next = timer.Soonest(next, ch.NextNak(p.RoundTrip()))

@@ -121,9 +121,9 @@ func TestNothingIsSentWithoutASession(t *testing.T) {
 func TestSmallMessagesOvertakeLargeOnes(t *testing.T) {
 	w := newWorld(t)
 	a := w.a.transfer(16 << 20)
-	w.run(100 * time.Millisecond)
+	w.run(10 * time.Millisecond)
 	w.a.send("small")
-	w.run(50 * time.Millisecond)
+	w.run(5 * time.Millisecond)
 	if len(w.b.small) != 1 {
 		t.Error("the small message waits for the large one")
 	}

@@ -12,6 +12,8 @@ import (
 const (
 	reportBytes    = 16 << 10              // bytes received in small messages that justify a report
 	ReportInterval = 20 * time.Millisecond // minimum interval between reports, or a round trip if that is longer
+
+	quickBytes = 32 << 10 // bytes received that justify a quick report: see pacing.QuickReport
 )
 
 // CountReceived counts a packet of n bytes for the reports. It returns true if enough was received to send a report.
@@ -27,24 +29,32 @@ func (ch *Channel) CountReceived(n int) (report bool) {
 func (ch *Channel) WantReport(now time.Time) {
 	p := ch.peer
 	p.reports.of = ch
-	if p.reports.notBefore.After(now) {
-		p.wakeAt(p.reports.notBefore)
+	if next := p.NextReport(); next.After(now) {
+		p.wakeAt(next)
 	}
 }
 
 // ReportDue reports whether SendReport must be called.
 func (p *Peer) ReportDue(now time.Time) bool {
-	return p.reports.of != nil && !p.reports.notBefore.After(now)
+	return p.reports.of != nil && !p.NextReport().After(now)
 }
 
 // NextReport returns the earliest time of the next report.
-func (p *Peer) NextReport() time.Time { return p.reports.notBefore }
+func (p *Peer) NextReport() time.Time {
+	if p.reports.unreported >= quickBytes {
+		return p.reports.quick
+	}
+	return p.reports.notBefore
+}
 
 // SendReport sends a report, which must be due. The interval to the next report is multiplied by factor: a node that
 // cannot pass on what it receives slows its senders down in this way (PROTOCOL.md T1).
 func (p *Peer) SendReport(now time.Time, factor int) {
 	e, ch := p.endpoint, p.reports.of
 	p.reports = reports{notBefore: now.Add(max(ReportInterval, p.rtt) * time.Duration(factor))}
+	if p.reports.quick = p.reports.notBefore; factor == 1 {
+		p.reports.quick = now.Add(pacing.QuickReport(p.rtt))
+	}
 	delay := min(now.Sub(ch.HighestAt()), time.Minute)
 	e.control = wire.AppendReport(e.control[:0], e.cfg.IDs.Control(), wire.Report{Highest: ch.Highest(), Lowest: ch.Lowest(),
 		Bytes: ch.received, Delay: uint32(delay.Microseconds())})
@@ -65,7 +75,7 @@ func (ch *Channel) HandleReport(now time.Time, r wire.Report) (sent time.Time, o
 	}
 	p.mtu.Arrived(now, size)
 	rtt := now.Sub(at) - time.Duration(r.Delay)*time.Microsecond
-	p.pace.Report(now, pacing.Report{Delivered: min(ch.base+r.Bytes, p.sent), InFlightSent: what.total, RTT: max(rtt, 0)})
+	p.pace.Report(now, pacing.Report{Delivered: min(ch.base+r.Bytes, p.sent), InFlightSent: what.total, SentAt: at, RTT: max(rtt, 0)})
 	return at, true
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gwyh-go/gwyh/internal/pacing"
 	"github.com/gwyh-go/gwyh/internal/wire"
 )
 
@@ -54,9 +55,40 @@ func TestReportsKeepTheirInterval(t *testing.T) {
 			w.run(10 * time.Millisecond)
 		}
 		took := w.now.Sub(begin)
-		most := int(took/(ReportInterval*time.Duration(factor))) + 1
+		every := ReportInterval * time.Duration(factor)
+		if factor == 1 { // nothing delays the reports, and much arrives
+			every = pacing.QuickReport(w.b.peer.RTT())
+		}
+		most := int(took/every) + 1
 		if reports > most || reports < most/4 {
 			t.Errorf("factor %d: %d reports in %v, at most %d may be", factor, reports, took, most)
+		}
+	}
+}
+
+// PROTOCOL.md T1.
+func TestReportOfMuchIsQuick(t *testing.T) {
+	for _, c := range []struct {
+		bytes, factor int
+		rtt, want     time.Duration
+	}{
+		{quickBytes - 1, 1, time.Millisecond, ReportInterval},
+		{quickBytes, 1, time.Millisecond, 2 * time.Millisecond},
+		{quickBytes, 1, 5 * time.Millisecond, 5 * time.Millisecond},
+		{quickBytes, 1, 50 * time.Millisecond, 50 * time.Millisecond},
+		{quickBytes, 2, time.Millisecond, 2 * ReportInterval},
+	} {
+		w := newWorld(t)
+		w.b.peer.rtt = c.rtt
+		w.b.ch.WantReport(w.now)
+		w.b.peer.SendReport(w.now, c.factor)
+		w.b.ch.CountReceived(c.bytes)
+		w.b.ch.WantReport(w.now)
+		if got := w.b.peer.NextReport().Sub(w.now); got != c.want {
+			t.Errorf("%+v: the next report follows after %v", c, got)
+		}
+		if got := w.b.timer.At().Sub(w.now); got > c.want {
+			t.Errorf("%+v: the timer fires after %v", c, got)
 		}
 	}
 }
