@@ -16,8 +16,9 @@ const (
 )
 
 // A ledger records the newest timestamps of Hellos for each node id, so a replay is detected without a verification
-// (PROTOCOL.md E2). A Hello with a block is recorded when its handshake is complete, because only then its id is proved. If it is full, it removes the id without a record for the longest time. The
-// timestamps of a removed legacy id are outside their window of one second by then.
+// (PROTOCOL.md E2). A Hello with a block is recorded when its handshake is complete, because only then its id is
+// proved. If the ledger is full, it removes the id without a record for the longest time. The timestamps of a removed
+// legacy id are outside their window of one second by then.
 type ledger struct {
 	max      int                           // ids
 	accounts map[wire.NodeID]*list.Element // elements of quiet

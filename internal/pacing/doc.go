@@ -14,8 +14,8 @@
 //	interval = max(rtt, 20 ms)                       the peer reports about that often
 //	quick    = max(rtt, 2 ms)                        and that often while it receives 32 KiB or more each time
 //	round    = from a report to the first that is 3/4 interval or more later
-//	got      = the most that was delivered per second in one of the last three rounds
-//	carried  = got of those of them in which a datagram had to wait, as in the round before; or unknown
+//	got      = the most that was delivered per second in a round of the last three intervals
+//	carried  = got, if a datagram had to wait in one of these rounds and in the one before it; otherwise unknown
 //	rise     = sample - least
 //	risen(n) = each of the n newest samples has rise > max(12 ms, least/4 up to 20 ms, 2 jitter)
 //	queued   = got * rise                            bytes of this link in queues

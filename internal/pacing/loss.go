@@ -139,10 +139,10 @@ func (c *Controller) congestion(now time.Time) {
 		lost, of := c.sample()
 		c.loss.random += max(min(lost/of, randomMax)-c.loss.random, 0) / 2
 	}
-	rate, carried := c.rate, c.round.capacity()
+	rate := c.rate
 	switch {
-	case carried > 0 && now.Sub(c.flight.pressed) <= cutRecent*c.interval():
-		rate = min(rate, carried)
+	case c.round.isCapacity() && now.Sub(c.flight.pressed) <= cutRecent*c.interval():
+		rate = min(rate, c.round.best())
 	case c.starting:
 		rate /= startGain
 	}

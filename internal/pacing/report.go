@@ -31,20 +31,36 @@ type Report struct {
 // quick ones.
 type round struct {
 	began     time.Time
-	sentAt    time.Time  // when the newest datagram reported at its beginning was sent
-	reported  uint64     // flight.reported at its beginning
-	delivered uint64     // flight.delivered at its beginning
-	rates     [3]float64 // delivered bytes per second in the previous rounds, newest first
-	limited   bool       // a datagram had to wait in the previous round
-	carried   [3]float64 // as rates, of rounds in which a datagram had to wait, as in the one before; otherwise 0
+	sentAt    time.Time // when the newest datagram reported at its beginning was sent
+	reported  uint64    // flight.reported at its beginning
+	delivered uint64    // flight.delivered at its beginning
+	limited   bool      // a datagram had to wait in the previous round
+
+	// The most that was delivered per second in a round, in the current interval and in the two before. Full says that in one
+	// of these rounds, and in the one before it, a datagram had to wait.
+	rates [3]float64
+	full  [3]bool
+	since time.Time // when the current interval began
 }
 
 // best returns the highest recently delivered rate.
 func (r *round) best() float64 { return max(r.rates[0], r.rates[1], r.rates[2]) }
 
-// capacity returns the highest rate that the path recently carried while the application sent as much as it could, or zero if
-// that is unknown. The first round with that much to send does not show it: what was sent in it arrives in the next one.
-func (r *round) capacity() float64 { return max(r.carried[0], r.carried[1], r.carried[2]) }
+// isCapacity reports whether best is what the path carried while the application sent as much as it could. The first round
+// with that much to send does not show it: what was sent in it arrives in the next one.
+func (r *round) isCapacity() bool { return r.full[0] || r.full[1] || r.full[2] }
+
+// note records the rate of a round. Rounds may be much shorter than an interval, and a busy peer may pause for longer.
+func (r *round) note(now time.Time, rate float64, limited bool, interval time.Duration) {
+	if now.Sub(r.since) >= interval*3/4 {
+		copy(r.rates[1:], r.rates[:])
+		copy(r.full[1:], r.full[:])
+		r.rates[0], r.full[0], r.since = 0, false, now
+	}
+	r.rates[0] = max(r.rates[0], rate)
+	r.full[0] = r.full[0] || limited && r.limited
+	r.limited = limited
+}
 
 // Report processes a delivery report. It ignores a report older than a previous one, and limits impossible values.
 func (c *Controller) Report(now time.Time, r Report) {
@@ -110,17 +126,11 @@ func (c *Controller) endRound(now, sentAt time.Time, first bool) {
 	}
 	took := lasted.Seconds()
 	used := float64(f.reported-r.reported) >= c.rate*took/2
-	copy(r.rates[1:], r.rates[:])
-	r.rates[0] = float64(f.delivered-r.delivered) / took
+	rate := float64(f.delivered-r.delivered) / took
 	if first { // deliveries of datagrams from before the start do not count
-		r.rates[0] = min(r.rates[0], float64(f.reported-r.reported)/took)
+		rate = min(rate, float64(f.reported-r.reported)/took)
 	}
-	copy(r.carried[1:], r.carried[:])
-	r.carried[0] = 0
-	if f.limited && r.limited {
-		r.carried[0] = r.rates[0]
-	}
-	r.limited = f.limited
+	r.note(now, rate, f.limited, c.interval())
 	settled := c.settled(now)
 	switch {
 	case c.starting && c.queueBuilt():
