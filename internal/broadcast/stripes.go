@@ -93,10 +93,10 @@ func (o *origin) takeFirst(n *Neighbor, delay wire.Delay) {
 	o.paths[n.slot].setTakes(assembly.Both)
 }
 
-// qualifies reports whether a stripe may be taken from n as well, whose delay for large messages is given (PROTOCOL.md Q16). A neighbor that is no
-// nearer to the origin than this node is not chosen, because nodes that take the same stripe from each other would get
-// nothing. Neither is one along which a message takes more than twice as long as along the neighbor that was taken first:
-// the node would wait for that stripe.
+// qualifies reports whether a stripe may be taken from n as well, whose delay for large messages is given (PROTOCOL.md
+// Q16). A neighbor that is no nearer to the origin than this node is not chosen, because nodes that take the same stripe
+// from each other would get nothing. Neither is one along which a message takes more than twice as long as along the
+// neighbor that was taken first: the node would wait for that stripe.
 func (o *origin) qualifies(n *Neighbor, delay wire.Delay) bool {
 	return delay < o.far && int(delay)+int(n.half()) <= 2*int(o.far)
 }

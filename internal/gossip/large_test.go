@@ -206,7 +206,6 @@ func (c *cluster) stream(count int, every time.Duration) []time.Duration {
 	return last
 }
 
-// The nodes send 1,000 small messages per second, with and without a large one (16 MiB at full size) among them.
 // Datagrams that are sent together overtake each other, and a node has little to send between two large messages. Neither
 // makes the next one slow: the links find their rates in a few milliseconds and keep them.
 func TestLargeMessagesAfterARestAreQuick(t *testing.T) {
@@ -229,6 +228,7 @@ func TestLargeMessagesAfterARestAreQuick(t *testing.T) {
 	}
 }
 
+// The nodes send 1,000 small messages per second, with and without a large one (16 MiB at full size) among them.
 func TestSmallMessagesDoNotWaitForALargeOne(t *testing.T) {
 	c := newCluster(t, 1, gigabit())
 	c.add(sized(100, 8))

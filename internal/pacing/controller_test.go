@@ -105,7 +105,7 @@ func TestRateDoublesWhileNothingIsLost(t *testing.T) {
 	}
 }
 
-func TestShortPathIsLearntByQuickReports(t *testing.T) {
+func TestShortPathIsLearnedByQuickReports(t *testing.T) {
 	const rtt = ms / 2
 	c := newController(rtt)
 	sent := sendAll(c, epoch)
