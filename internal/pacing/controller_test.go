@@ -224,6 +224,19 @@ func TestFewLossesWithFlatDelayChangeNothing(t *testing.T) {
 	}
 }
 
+// A path without jitter shows only its queue as a difference of samples.
+func TestRiseAfterConstantDelayIsAQueueNotJitter(t *testing.T) {
+	t.Parallel()
+	var d delay
+	d.init(epoch, 0)
+	for i, rtt := range []time.Duration{200 * ms, 200 * ms, 200 * ms, 250 * ms} {
+		d.add(epoch.Add(time.Duration(i)*time.Second), rtt, true, 0)
+	}
+	if !d.risen(1) {
+		t.Errorf("a rise of %v with a jitter of %v is not seen as a queue", d.rise(1), d.jitter)
+	}
+}
+
 func TestLateDatagramsAreNotTakenForLost(t *testing.T) {
 	p := newPeer()
 	p.run(300 * ms)

@@ -67,7 +67,7 @@ func (d *delay) addPaced(rtt time.Duration) {
 	d.jump = d.n > 0 && rtt-d.min() > max(2*d.threshold(), 4*d.jitter)
 	if d.n > 0 {
 		diff := (rtt - d.recent[0]).Abs()
-		if d.jitter == 0 {
+		if d.n == 1 && d.jitter == 0 { // a later zero was measured
 			d.jitter = diff
 		}
 		d.jitter += (diff - d.jitter) / 8

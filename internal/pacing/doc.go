@@ -9,7 +9,8 @@
 // # Measurements
 //
 // rtt is the smoothed round-trip time: each sample has a weight of 1/8 and counts as at most 2 rtt + 50 ms. least is
-// the smallest sample of the last 5 to 10 minutes. jitter is the smoothed difference of consecutive samples.
+// the smallest sample of the last 5 to 10 minutes. jitter is the smoothed difference of consecutive samples. It begins
+// with the first difference, even if that is zero: on a path without jitter, the next difference may be a queue.
 //
 //	interval = max(rtt, 20 ms)                       the peer reports about that often
 //	quick    = max(rtt, 2 ms)                        and that often while it receives 32 KiB or more each time

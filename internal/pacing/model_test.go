@@ -8,8 +8,9 @@ import (
 )
 
 // The model consists of senders, a bottleneck and receivers, simulated event by event. A receiver names a missing
-// datagram 9/8 round trips after it saw the gap (or after three later datagrams), and again after 1.5. It reports 5 ms
-// after the first datagram and every max(RTT, 20 ms) while datagrams arrive. A sender retransmits what was named, and
+// datagram 9/8 round trips after it saw the gap (or after three later datagrams), and again after 1.5. It reports as
+// PROTOCOL.md T1 says: the first datagram at once, then every max(RTT, 20 ms) while datagrams arrive, or every max(RTT,
+// 2 ms) if 32 KiB or more did. A sender retransmits what was named, and
 // its timers are exact.
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -149,8 +150,7 @@ type flow struct {
 	nakAt    time.Time
 	backlog  []int
 
-	unreported        int       // bytes since the last report
-	held              time.Time // a busy receiver reports no earlier
+	unreported        int // bytes since the last report
 	reportAt, quickAt time.Time
 }
 
@@ -254,9 +254,6 @@ func (f *flow) arrive(seq int) {
 		return
 	}
 	f.received += uint64(s.size)
-	if f.unreported == 0 {
-		f.held = f.w.now.Add(5 * ms)
-	}
 	f.unreported += s.size
 	if s.chunk >= 0 && !f.got[s.chunk] {
 		f.got[s.chunk] = true
@@ -367,14 +364,10 @@ func (f *flow) reportSoon() {
 
 // reportDue returns when the receiver may send a report (PROTOCOL.md T1).
 func (f *flow) reportDue() time.Time {
-	due := f.reportAt
 	if f.unreported >= 32<<10 {
-		due = f.quickAt
+		return f.quickAt
 	}
-	if f.held.After(due) {
-		return f.held
-	}
-	return due
+	return f.reportAt
 }
 
 func (f *flow) report() {

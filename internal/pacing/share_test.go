@@ -1,6 +1,7 @@
 package pacing
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -44,6 +45,33 @@ func TestTwoFlowsShareALink(t *testing.T) {
 			all := s[0] + s[1]
 			if max(s[0], s[1])/all > most || all < 0.80 || loss > 0.05 {
 				t.Errorf("RTT %v, second after %v: %.2f and %.2f of the link, %.1f %% lost", rtt, lag, s[0], s[1], 100*loss)
+			}
+		}
+	}
+}
+
+func TestLateFlowsGetAShare(t *testing.T) {
+	t.Parallel()
+	for flows, want := range map[int]float64{2: 0.75, 4: 0.6} {
+		for _, rtt := range []time.Duration{10 * ms, 50 * ms, 200 * ms} {
+			for _, lag := range []time.Duration{20 * ms, 100 * ms, 500 * ms, 2 * time.Second} {
+				least, last, loss := 1.0, 0.0, 0.0
+				const seeds = 3
+				for seed := range uint64(seeds) {
+					s, l := shared(seed+1, 64000, flows, rtt, lag, 30*time.Second)
+					all := 0.0
+					for _, x := range s {
+						all += x
+					}
+					least = min(least, slices.Min(s)/all*float64(flows))
+					last += s[flows-1] / all * float64(flows) / seeds
+					loss += l / seeds
+				}
+				t.Logf("%d flows, RTT %v, each %v later: at least %.2f of an equal share, the last one %.2f on average, %.1f %% lost",
+					flows, rtt, lag, least, last, 100*loss)
+				if least < want {
+					t.Errorf("%d flows, RTT %v, each %v later: a flow gets %.2f of an equal share, want %.2f", flows, rtt, lag, least, want)
+				}
 			}
 		}
 	}
