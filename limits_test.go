@@ -44,7 +44,7 @@ var limitsOf = map[string][]string{
 	"failed neighbors for which":                    {"broadcast.failedMax"},
 	"large messages that a peer has begun":          {"assembly.incompleteCount", "assembly.incompleteTotal bytes", "assembly.IncompleteSize bytes"},
 	"separate byte ranges":                          {"assembly.RangesMax", "peer.RangesMax"},
-	"messages that were announced":                  {"broadcast.MissingMax", "broadcast.AnnouncedMax", "broadcast.digestMissing"},
+	"messages that were announced":                  {"broadcast.MissingMax", "broadcast.AnnouncedMax"},
 	"counters in the digests":                       {"broadcast.countersMax", "broadcast.countersFor"},
 	"open requests to one peer":                     {"broadcast.openMax"},
 	"pieces that a peer may request":                {"broadcast.creditMax", "broadcast.creditEach"},

@@ -242,6 +242,13 @@ func floodOfAll(t *testing.T, length, pause time.Duration, size int) {
 		return left
 	})
 	t.Logf("%d B, pauses of %v: accepted %v, refused %v, lost %d of %d deliveries", size, pause, accepted, refused, lost, total)
+	for i, d := range ds {
+		for k := range d.messages {
+			if got := int(d.messages[k].Load()); k != i && got != accepted[k] {
+				t.Logf("node %d delivered %d messages of node %d", i, got, k)
+			}
+		}
+	}
 	if lost < 0 || 10_000*lost > total {
 		t.Errorf("%d B, pauses of %v: lost %d of %d deliveries", size, pause, lost, total)
 	}

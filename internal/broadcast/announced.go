@@ -18,17 +18,16 @@ const (
 	// AnnouncedKeep is the maximum time that a node waits for an announced message.
 	AnnouncedKeep = 2 * time.Minute
 
-	digestMissing = 1024    // maximum messages that one digest adds
-	countersMax   = 1 << 18 // maximum counters in the digests of one neighbor within countersFor
-	countersFor   = 100 * time.Millisecond
-	openMax       = 128              // maximum open requests to one neighbor: half of what it may begin to send
-	wantMax       = 45               // maximum pieces in one Want, so that it fits into any datagram
-	triesMax      = 5                // maximum requests for one message from one neighbor
-	knownBy       = 32               // maximum neighbors remembered to have one message
-	rangesMax     = 32               // maximum missing ranges of one message requested at once
-	pauseMax      = 10 * time.Second // maximum pause after a request
-	coldTrips     = 6                // round trips that a link takes to find its rate, which doubles in each of them
-	shareUntil    = 4                // a message is shared between two neighbors if less than this part of it has arrived
+	countersMax = 1 << 18 // maximum counters in the digests of one neighbor within countersFor
+	countersFor = 100 * time.Millisecond
+	openMax     = 128              // maximum open requests to one neighbor: half of what it may begin to send
+	wantMax     = 45               // maximum pieces in one Want, so that it fits into any datagram
+	triesMax    = 5                // maximum requests for one message from one neighbor
+	knownBy     = 32               // maximum neighbors remembered to have one message
+	rangesMax   = 32               // maximum missing ranges of one message requested at once
+	pauseMax    = 10 * time.Second // maximum pause after a request
+	coldTrips   = 6                // round trips that a link takes to find its rate, which doubles in each of them
+	shareUntil  = 4                // a message is shared between two neighbors if less than this part of it has arrived
 )
 
 // HandleAnnouncements processes the body of a Have. Announced messages that do not arrive in time are requested later.
@@ -109,18 +108,16 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 	if due.Before(now) {
 		due = now
 	}
-	left := digestMissing
 	d.Seen.Missing(g.Origin, g.Top-uint64(g.Below), g.Top, func(first, last uint64) bool {
-		for c := last; c >= first && left > 0; c-- {
+		for c := last; c >= first; c-- {
 			if g.Has(c) {
-				left--
 				d.announced(now, n, wire.BroadcastID(g.Origin, c), due)
 			}
 			if c == 0 {
 				break
 			}
 		}
-		return left > 0
+		return true
 	})
 }
 

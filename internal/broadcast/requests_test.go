@@ -312,10 +312,10 @@ func TestDigestWhoseSpanExceedsItsTopIsMalformed(t *testing.T) {
 func TestOneDigestAddsABoundedNumberOfMessages(t *testing.T) {
 	w := newWorld(t, 1)
 	w.digest(w.near[0], digest.Digest{Origin: testOrigin, Top: 60_000, Below: 50_000})
-	if got := w.d.Requests(); got != digestMissing {
-		t.Errorf("%d messages are waited for, want %d", got, digestMissing)
+	if got := w.d.Requests(); got != AnnouncedMax {
+		t.Errorf("%d messages are waited for, want %d", got, AnnouncedMax)
 	}
-	if !w.d.IsAnnounced(id(60_000)) || w.d.IsAnnounced(id(60_000-digestMissing)) {
+	if !w.d.IsAnnounced(id(60_000)) || w.d.IsAnnounced(id(60_000-AnnouncedMax)) {
 		t.Error("they are not the newest")
 	}
 }

@@ -131,6 +131,7 @@ type Broadcasts struct {
 	sweepTimer  timer.Timer
 	beaconTimer timer.Timer
 	arrived     []*assembly.Assembly // scratch: large messages that a report confirms
+	holding     []*Peer              // scratch: see holders
 	outcomes    outcome.Buffer[broadcast.Outcome]
 }
 

@@ -103,8 +103,3 @@ func (p *Peer) mayWait() bool { return p.Neighbor.Busy() && p.Packets.HasOpen() 
 func (p *Peer) queueState() broadcast.Queue {
 	return broadcast.Queue{Full: p.Packets.Full(false), Bytes: p.Packets.Backlog()}
 }
-
-// holdsUp reports whether a backlog of p causes backpressure: p is not silent, and has shown that it sends reports.
-func (p *Peer) holdsUp(now time.Time) bool {
-	return !p.Swim.Silent(now) && p.Packets.Pace().Proven(now)
-}

@@ -3,6 +3,7 @@ package gossip
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -76,6 +77,44 @@ func TestFloodArrivesWhereNodesGetLittleProcessorTime(t *testing.T) {
 				t.Errorf("%d of %d deliveries of %d messages were made", c.arrived, want, taken)
 			}
 		})
+	}
+}
+
+// Messages that Broadcast has accepted arrive everywhere, even if some nodes get much less processor time than others.
+func TestFloodArrivesWhereNodesDifferInProcessorTime(t *testing.T) {
+	for _, is := range []struct {
+		name    string
+		seconds float64
+		shares  []float64
+		periods []time.Duration
+		costs   []time.Duration // of a datagram
+	}{
+		{"all get little", 0.1, []float64{0.02}, []time.Duration{20 * time.Millisecond}, []time.Duration{29 * time.Microsecond, 33 * time.Microsecond}},
+		{"some get little", 0.1, []float64{0.02, 0.1, 0.3, 1}, []time.Duration{100 * time.Millisecond, 500 * time.Millisecond}, []time.Duration{29 * time.Microsecond}},
+		{"some get a third", 3, []float64{0.3, 1}, []time.Duration{100 * time.Millisecond, 500 * time.Millisecond}, []time.Duration{29 * time.Microsecond, 21 * time.Microsecond}},
+	} {
+		for k, cost := range is.costs[:brief(len(is.costs), 1)] {
+			seed := uint64(k + 1)
+			t.Run(fmt.Sprintf("%s, seed %d", is.name, seed), func(t *testing.T) {
+				t.Parallel()
+				c := starved(t, simnet.Load{})
+				rng := rand.New(rand.NewPCG(seed, 0))
+				for _, n := range c.nodes {
+					share, period := is.shares[rng.IntN(len(is.shares))], is.periods[rng.IntN(len(is.periods))]
+					c.net.SetLoad(n.addr, simnet.Load{Share: share, Period: period, Cost: cost})
+				}
+				taken := 0
+				for begin := c.net.Elapsed(); (c.net.Elapsed() - begin).Seconds() < is.seconds; {
+					taken += c.flood(len(c.nodes), 3000, 256)
+				}
+				want := taken * (len(c.nodes) - 1)
+				took := c.settle(want)
+				t.Logf("%d messages taken, %d of %d deliveries made after %v", taken, c.arrived, want, took)
+				if c.arrived != want {
+					t.Errorf("%d of %d deliveries of %d messages were made", c.arrived, want, taken)
+				}
+			})
+		}
 	}
 }
 

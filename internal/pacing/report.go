@@ -75,9 +75,12 @@ func (c *Controller) Report(now time.Time, r Report) {
 	f.report, f.much, f.probe, f.probes = now, time.Time{}, time.Time{}, 0
 	delivered := min(max(r.Delivered, f.delivered), newest)
 	if delivered-f.delivered >= uint64(c.datagram) || delivered == f.sent {
-		f.shown = now
+		f.shown, f.owed = now, time.Time{}
 	}
 	f.reported, f.delivered = newest, delivered
+	if f.owed.IsZero() && c.InFlight() > owedMax {
+		f.owed = now
+	}
 	if c.InFlight() > burst {
 		f.much = now
 	}

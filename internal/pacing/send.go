@@ -3,12 +3,14 @@ package pacing
 import "time"
 
 const (
-	pacedBurst = 2 * time.Millisecond // share of the rate that may leave at once, because timers are coarse
-	heldMax    = 10                   // intervals that a report may be late before it counts as lost
-	proven     = time.Second          // a peer whose reports showed nothing new for longer does not block others
-	maxProbe   = time.Second          // maximum interval of datagrams beyond the window, unless the first was longer
-	minPause   = time.Millisecond     // pause after a datagram that the system refused, doubled for each further one
-	maxPause   = 100 * time.Millisecond
+	pacedBurst   = 2 * time.Millisecond // share of the rate that may leave at once, because timers are coarse
+	heldMax      = 10                   // intervals that a report may be late before it counts as lost
+	proven       = time.Second          // a peer that owes a report for longer does not block others
+	mutePatience = 10                   // multiple of that time after which a peer blocks others in no case
+	owedMax      = 32 << 10             // bytes in flight that an honest peer has reported before: it owes a report
+	maxProbe     = time.Second          // maximum interval of datagrams beyond the window, unless the first was longer
+	minPause     = time.Millisecond     // pause after a datagram that the system refused, doubled for each further one
+	maxPause     = 100 * time.Millisecond
 )
 
 // A bucket is the token bucket of the bytes that may leave at once.
@@ -35,13 +37,14 @@ type flight struct {
 	pressed time.Time     // when a datagram last had to wait, or the start
 	report  time.Time     // when the last report arrived, or the start
 	shown   time.Time     // when a report last showed at least a datagram, or all, as newly arrived; zero: never
+	owed    time.Time     // since when more than owedMax is in flight and no report showed anything new; zero: the peer owes nothing
 	much    time.Time     // since when more than a burst is in flight, or the last report if later; zero: less is
 	probe   time.Time     // when a datagram may exceed the window; zero: it is not used up
 	silence time.Duration // the wait before probe
 }
 
 func (f *flight) restart(now time.Time, burst float64) {
-	*f = flight{sent: f.sent, reported: f.sent, delivered: f.delivered, shown: f.shown,
+	*f = flight{sent: f.sent, reported: f.sent, delivered: f.delivered, shown: f.shown, owed: f.owed,
 		burstEnd: f.sent + uint64(burst), allowed: now, pressed: now, report: now}
 }
 
@@ -132,11 +135,25 @@ func (c *Controller) Held(now time.Time) bool {
 	return late > c.interval() && late <= heldMax*c.interval()
 }
 
-// Proven reports whether the peer recently reported received data. Only such a peer may slow down messages of others: a
-// peer that reports nothing would look like an overloaded one (PROTOCOL.md T2).
+// Proven reports whether the peer has reported received data before, and does not owe a report for long. Such a peer may
+// slow down messages of others: a peer that reports nothing would look like an overloaded one (PROTOCOL.md T2).
 func (c *Controller) Proven(now time.Time) bool {
-	return !c.flight.shown.IsZero() && now.Sub(c.flight.shown) <= max(proven, 4*c.overdue())
+	f := &c.flight
+	return !f.shown.IsZero() && (f.owed.IsZero() || now.Sub(f.owed) <= c.patience())
 }
+
+// Mute reports whether the peer owes a report for so long that it will hardly send one.
+func (c *Controller) Mute(now time.Time) bool {
+	return !c.flight.owed.IsZero() && now.Sub(c.flight.owed) > mutePatience*c.patience()
+}
+
+// Reports reports whether the peer has recently reported newly received data.
+func (c *Controller) Reports(now time.Time) bool {
+	return !c.flight.shown.IsZero() && now.Sub(c.flight.shown) <= c.patience()
+}
+
+// patience returns the longest time between two reports of a peer that receives.
+func (c *Controller) patience() time.Duration { return max(proven, 4*c.overdue()) }
 
 // Sent counts a datagram of the link, whatever its class. A datagram that Wait did not allow is counted too and delays
 // later ones.
@@ -148,6 +165,9 @@ func (c *Controller) Sent(now time.Time, bytes int) {
 	c.bucket.level = max(c.bucket.level-float64(bytes), -c.burst())
 	f := &c.flight
 	f.sent += uint64(bytes)
+	if f.owed.IsZero() && c.InFlight() > owedMax {
+		f.owed = now
+	}
 	if f.much.IsZero() && c.InFlight() > burst {
 		f.much = now
 	}

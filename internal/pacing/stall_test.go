@@ -140,30 +140,76 @@ func TestCallerThatIsScheduledLateKeepsItsRate(t *testing.T) {
 	}
 }
 
-// PROTOCOL.md T2.
-func TestOnlyAPeerThatReportsNewBytesIsProven(t *testing.T) {
-	now := epoch
+// reported returns a controller that has sent bytes, some of which the peer has reported.
+func reported(now time.Time, sent int, delivered uint64) *Controller {
 	c := New(now, 10*ms, func(n int64) int64 { return n / 2 }, 1400)
-	report := func(delivered, sent uint64) {
-		c.Report(now, Report{Delivered: delivered, InFlightSent: sent, RTT: 10 * ms})
-	}
-	if c.Proven(now) {
-		t.Error("a peer that has not reported yet is proven")
-	}
-	for range 100 {
+	for range sent / 1400 {
 		c.Sent(now, 1400)
 	}
-	if report(1, 1400); c.Proven(now) {
-		t.Error("a report of one byte proves a peer")
+	c.Report(now, Report{Delivered: delivered, InFlightSent: 140_000, RTT: 10 * ms})
+	return c
+}
+
+// PROTOCOL.md T2.
+func TestOnlyAPeerThatReportsNewBytesIsProven(t *testing.T) {
+	const late = 2 * time.Second
+	for _, is := range []struct {
+		name      string
+		sent      int
+		delivered uint64
+		after     time.Duration
+		want      bool
+	}{
+		{"reported one byte", 280_000, 1, 0, false},
+		{"reported a datagram", 280_000, 1400, 0, true},
+		{"reported a datagram a second ago", 280_000, 1400, proven, true},
+		{"owes a report for two seconds", 280_000, 1400, late, false},
+		{"has all", 140_000, 140_000, late, true},
+		{"has nearly all, so that no report is due", 140_000 + owedMax, 140_000, time.Hour, true},
+	} {
+		t.Run(is.name, func(t *testing.T) {
+			c := reported(epoch, is.sent, is.delivered)
+			if got := c.Proven(epoch.Add(is.after)); got != is.want {
+				t.Errorf("proven: %v, want %v", got, is.want)
+			}
+		})
 	}
-	if report(1401, 2800); !c.Proven(now) || !c.Proven(now.Add(proven)) {
-		t.Error("a report of a datagram does not prove a peer for a second")
+	if c := New(epoch, 10*ms, func(n int64) int64 { return n / 2 }, 1400); c.Proven(epoch) {
+		t.Error("a peer that has not reported yet is proven")
 	}
-	now = now.Add(proven + c.overdue()*4)
-	if report(1402, 4200); c.Proven(now) {
-		t.Error("a peer of which nothing new was heard for long is proven")
+}
+
+func TestPeerThatSentNothingNewForLongDoesNotReport(t *testing.T) {
+	c := reported(epoch, 140_000, 140_000)
+	if !c.Reports(epoch.Add(proven)) {
+		t.Error("a peer that reported a second ago does not report")
 	}
-	if report(140_000, 140_000); !c.Proven(now) {
-		t.Error("a peer that has all is not proven")
+	if c.Reports(epoch.Add(2 * time.Second)) {
+		t.Error("a peer that reported two seconds ago reports")
+	}
+}
+
+func TestPeerThatOwesAReportForTenSecondsIsMute(t *testing.T) {
+	c := reported(epoch, 280_000, 1400)
+	if c.Mute(epoch.Add(10 * time.Second)) {
+		t.Error("mute after ten seconds")
+	}
+	if !c.Mute(epoch.Add(11 * time.Second)) {
+		t.Error("not mute after eleven seconds")
+	}
+	c.Report(epoch.Add(11*time.Second), Report{Delivered: 280_000, InFlightSent: 280_000, RTT: 10 * ms})
+	if c.Mute(epoch.Add(time.Hour)) {
+		t.Error("mute although it has reported all")
+	}
+}
+
+func TestRestartDoesNotForgetThatAReportIsOwed(t *testing.T) {
+	c := reported(epoch, 280_000, 1400)
+	later := epoch.Add(time.Hour)
+	if c.Wait(later, 1400); c.InFlight() != 0 {
+		t.Fatal("not restarted")
+	}
+	if c.Proven(later) {
+		t.Error("proven")
 	}
 }
