@@ -41,22 +41,25 @@ func (a *Assembly) need(now time.Time) int {
 	idle := a.Complete() && a.Pending == 0
 	stalled := now.Sub(a.Progress) > StallGrace
 	switch {
+	case a.only():
+		return needOnly
 	case idle && !a.requestable():
 		return needNobody
 	case idle:
 		return needAnnounced
-	case a.Ours && !a.elsewhere():
-		return needOnly
 	case a.Complete() || stalled:
 		return needTransferred
 	}
 	return needs
 }
 
-// makePlace drops one message that is needed at most for retransmission.
+// only reports whether the message is a broadcast of this node that no other node has.
+func (a *Assembly) only() bool { return a.Ours && !a.elsewhere() }
+
+// makePlace drops one message that is needed at most for retransmission, and that another node has.
 func (s *Store) makePlace() bool {
 	for _, a := range s.all {
-		if a.Complete() && a.Pending == 0 {
+		if a.Complete() && a.Pending == 0 && !a.only() {
 			s.Remove(a)
 			return true
 		}
@@ -71,17 +74,28 @@ func (s *Store) Wanted(now time.Time, expected func(*Assembly) bool) (size int) 
 	if s.size < StoreMax/2 {
 		return s.size
 	}
-	for _, a := range s.all {
-		if a.wanted(now, expected) {
-			size += a.bytes
-		}
-	}
+	size, _ = s.needed(now, expected)
 	return size
 }
 
-// Crowded reports whether messages that other nodes may still need use half of the room: see Wanted.
+// Crowded reports whether messages that other nodes may still need use half of the room or half of the places: see Wanted.
 func (s *Store) Crowded(now time.Time, expected func(*Assembly) bool) bool {
-	return s.Wanted(now, expected) >= StoreMax/2
+	if s.size < StoreMax/2 && len(s.all) < StoreCount/2 {
+		return false
+	}
+	size, count := s.needed(now, expected)
+	return size >= StoreMax/2 || count >= StoreCount/2
+}
+
+// needed returns the total size and the number of the messages that other nodes may still need.
+func (s *Store) needed(now time.Time, expected func(*Assembly) bool) (size, count int) {
+	for _, a := range s.all {
+		if a.wanted(now, expected) {
+			size += a.bytes
+			count++
+		}
+	}
+	return size, count
 }
 
 // wanted reports whether other nodes may still need the message.
@@ -90,7 +104,7 @@ func (a *Assembly) wanted(now time.Time, expected func(*Assembly) bool) bool {
 	switch {
 	case !a.Complete(), a.Pending > 0, idle < requestedWithin:
 		return true
-	case idle >= completeAge:
+	case idle >= completeAge && !a.only():
 		return false
 	}
 	return expected(a)

@@ -26,8 +26,8 @@ func full(t *testing.T) (s *Store, all []*Assembly) {
 // PROTOCOL.md F4.
 func TestStoreForgetsWhatIsNeededLeast(t *testing.T) {
 	s, all := full(t)
-	all[0].Ours, all[0].Pending = true, 1 // no other node has it
-	all[1].Pending = 1                    // being sent
+	all[0].Ours = true // no other node has it
+	all[1].Pending = 1 // being sent
 	all[2].Spread = &spread{awaited: true}
 	all[3].Spread = &spread{owned: true}
 	now := begin.Add(time.Minute)
@@ -86,6 +86,36 @@ func TestNumberOfMessagesIsBounded(t *testing.T) {
 	}
 }
 
+func TestOnlyCopyOfAMessageGivesNoPlaceToAnother(t *testing.T) {
+	var s Store
+	for i := range StoreCount {
+		add(t, &s, begin, i, 1).Ours = true
+	}
+	if s.Room() {
+		t.Error("one was dropped")
+	}
+	for a := range s.All {
+		a.Spread = &spread{owned: true}
+		break
+	}
+	if !s.Room() {
+		t.Error("one that another node has was not dropped")
+	}
+}
+
+func TestStoreIsCrowdedByManySmallMessages(t *testing.T) {
+	var s Store
+	for i := range StoreCount / 2 {
+		if s.Crowded(begin.Add(time.Minute), expected) {
+			t.Fatalf("crowded by %d messages", i)
+		}
+		add(t, &s, begin, i, 1).Pending = 1
+	}
+	if !s.Crowded(begin.Add(time.Minute), expected) {
+		t.Errorf("not crowded by %d messages", StoreCount/2)
+	}
+}
+
 func TestStoreIsCrowdedByWhatOthersMayStillWant(t *testing.T) {
 	const ago = time.Second // since the messages were last sent
 	for _, x := range []struct {
@@ -98,6 +128,9 @@ func TestStoreIsCrowdedByWhatOthersMayStillWant(t *testing.T) {
 		{"on its way", func(a *Assembly) { a.Pending = 1 }, expected, true},
 		{"announced", func(a *Assembly) { a.Spread = &spread{awaited: true} }, expected, true},
 		{"announced to a silent neighbor", func(a *Assembly) { a.Spread = &spread{awaited: true} }, unexpected, false},
+		{"only here, for a minute", func(a *Assembly) {
+			a.Ours, a.Spread, a.Progress = true, &spread{awaited: true}, begin.Add(-time.Minute)
+		}, expected, true},
 		{"sent just now", func(a *Assembly) { a.Progress = begin.Add(ago) }, unexpected, true},
 	} {
 		t.Run(x.name, func(t *testing.T) {
