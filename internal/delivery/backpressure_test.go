@@ -55,18 +55,17 @@ func TestNeighborThatReportsHoldsAFastOriginBackAndLosesNothing(t *testing.T) {
 // looks like a busy machine for a while.
 func TestNeighborThatNeverReportsHoldsAnOriginBackForTenSecondsAtMost(t *testing.T) {
 	w := newWorld(t)
-	w.link(10)
+	w.Link()
 	const most = 20_000
 	if w.fill(1000, most) == most {
 		t.Fatal("nothing is refused")
 	}
-	w.Now = w.Now.Add(11 * time.Second)
-	w.A.Peer.Swim.Heard = w.Now
-	if w.A.Delivery.Broadcasts.Congested(w.Now, false) {
-		t.Error("the node is congested")
-	}
-	if taken := w.fill(1000, most); taken != most {
-		t.Errorf("refused after %d messages", taken)
+	for after, want := range map[time.Duration]bool{10 * time.Second: true, 11 * time.Second: false} {
+		now := w.Now.Add(after)
+		w.A.Peer.Swim.Heard = now
+		if got := w.A.Delivery.Broadcasts.Congested(now, false); got != want {
+			t.Errorf("congested after %v: %v, want %v", after, got, want)
+		}
 	}
 }
 
