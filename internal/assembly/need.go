@@ -41,7 +41,7 @@ func (a *Assembly) need(now time.Time) int {
 	idle := a.Complete() && a.Pending == 0
 	stalled := now.Sub(a.Progress) > StallGrace
 	switch {
-	case a.only():
+	case a.onlyCopy():
 		return needOnly
 	case idle && !a.requestable():
 		return needNobody
@@ -53,13 +53,13 @@ func (a *Assembly) need(now time.Time) int {
 	return needs
 }
 
-// only reports whether the message is a broadcast of this node that no other node has.
-func (a *Assembly) only() bool { return a.Ours && !a.elsewhere() }
+// onlyCopy reports whether the message is a broadcast of this node that no other node has.
+func (a *Assembly) onlyCopy() bool { return a.Ours && !a.elsewhere() }
 
 // makePlace drops one message that is needed at most for retransmission, and that another node has.
 func (s *Store) makePlace() bool {
 	for _, a := range s.all {
-		if a.Complete() && a.Pending == 0 && !a.only() {
+		if a.Complete() && a.Pending == 0 && !a.onlyCopy() {
 			s.Remove(a)
 			return true
 		}
@@ -104,7 +104,7 @@ func (a *Assembly) wanted(now time.Time, expected func(*Assembly) bool) bool {
 	switch {
 	case !a.Complete(), a.Pending > 0, idle < requestedWithin:
 		return true
-	case idle >= completeAge && !a.only():
+	case idle >= completeAge && !a.onlyCopy():
 		return false
 	}
 	return expected(a)

@@ -108,16 +108,18 @@ func (d *Disseminator) takeDigest(now time.Time, n *Neighbor, g *digest.Digest) 
 	if due.Before(now) {
 		due = now
 	}
+	left := AnnouncedMax
 	d.Seen.Missing(g.Origin, g.Top-uint64(g.Below), g.Top, func(first, last uint64) bool {
-		for c := last; c >= first; c-- {
+		for c := last; c >= first && left > 0; c-- {
 			if g.Has(c) {
+				left--
 				d.announced(now, n, wire.BroadcastID(g.Origin, c), due)
 			}
 			if c == 0 {
 				break
 			}
 		}
-		return true
+		return left > 0
 	})
 }
 

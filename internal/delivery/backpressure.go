@@ -19,6 +19,7 @@ func (ds *Broadcasts) Congested(now time.Time, large bool) bool {
 		return false
 	}
 	holders := ds.holders(now)
+	defer clear(holders)
 	var a broadcast.Admission
 	for _, p := range holders[:fastEnough(holders)] {
 		eager := ds.Disseminator.Eager(&p.Neighbor)
@@ -68,7 +69,9 @@ func fastEnough(links []*Peer) int {
 
 // backlog returns the bytes of small messages queued for the neighbor with the largest backlog.
 func (ds *Broadcasts) backlog(now time.Time) (largest int) {
-	for _, p := range ds.holders(now) {
+	holders := ds.holders(now)
+	defer clear(holders)
+	for _, p := range holders {
 		if !p.Legacy {
 			largest = max(largest, p.Packets.Backlog())
 		}

@@ -10,8 +10,7 @@ import (
 // The model consists of senders, a bottleneck and receivers, simulated event by event. A receiver names a missing
 // datagram 9/8 round trips after it saw the gap (or after three later datagrams), and again after 1.5. It reports as
 // PROTOCOL.md T1 says: the first datagram at once, then every max(RTT, 20 ms) while datagrams arrive, or every max(RTT,
-// 2 ms) if 32 KiB or more did. A sender retransmits what was named, and
-// its timers are exact.
+// 2 ms) if 32 KiB or more did. A sender retransmits what was named, and its timers are exact.
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 

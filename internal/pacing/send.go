@@ -3,14 +3,14 @@ package pacing
 import "time"
 
 const (
-	pacedBurst   = 2 * time.Millisecond // share of the rate that may leave at once, because timers are coarse
-	heldMax      = 10                   // intervals that a report may be late before it counts as lost
-	proven       = time.Second          // a peer that owes a report for longer does not block others
-	mutePatience = 10                   // multiple of that time after which a peer blocks others in no case
-	owedMax      = 32 << 10             // bytes in flight that an honest peer has reported before: it owes a report
-	maxProbe     = time.Second          // maximum interval of datagrams beyond the window, unless the first was longer
-	minPause     = time.Millisecond     // pause after a datagram that the system refused, doubled for each further one
-	maxPause     = 100 * time.Millisecond
+	pacedBurst = 2 * time.Millisecond // share of the rate that may leave at once, because timers are coarse
+	heldMax    = 10                   // intervals that a report may be late before it counts as lost
+	proven     = time.Second          // a peer that owes a report for longer does not block others that report
+	muteAfter  = 10 * time.Second     // one that owes a report for longer blocks nobody
+	owedMax    = 32 << 10             // bytes in flight beyond which a peer owes a report
+	maxProbe   = time.Second          // maximum interval of datagrams beyond the window, unless the first was longer
+	minPause   = time.Millisecond     // pause after a datagram that the system refused, doubled for each further one
+	maxPause   = 100 * time.Millisecond
 )
 
 // A bucket is the token bucket of the bytes that may leave at once.
@@ -144,7 +144,7 @@ func (c *Controller) Proven(now time.Time) bool {
 
 // Mute reports whether the peer owes a report for so long that it will hardly send one.
 func (c *Controller) Mute(now time.Time) bool {
-	return !c.flight.owed.IsZero() && now.Sub(c.flight.owed) > mutePatience*c.patience()
+	return !c.flight.owed.IsZero() && now.Sub(c.flight.owed) > muteAfter
 }
 
 // Reports reports whether the peer has recently reported newly received data.
@@ -152,8 +152,9 @@ func (c *Controller) Reports(now time.Time) bool {
 	return !c.flight.shown.IsZero() && now.Sub(c.flight.shown) <= c.patience()
 }
 
-// patience returns the longest time between two reports of a peer that receives.
-func (c *Controller) patience() time.Duration { return max(proven, 4*c.overdue()) }
+// patience returns the longest time between two reports of a peer that receives. A peer that reports late seems far away,
+// so the time has a bound.
+func (c *Controller) patience() time.Duration { return min(max(proven, 4*c.overdue()), muteAfter) }
 
 // Sent counts a datagram of the link, whatever its class. A datagram that Wait did not allow is counted too and delays
 // later ones.

@@ -203,6 +203,27 @@ func TestPeerThatOwesAReportForTenSecondsIsMute(t *testing.T) {
 	}
 }
 
+// A peer makes itself look far away by late reports.
+func TestPatienceWithAPeerThatReportsLateIsBounded(t *testing.T) {
+	c := New(epoch, 10*ms, func(n int64) int64 { return n / 2 }, 1400)
+	now := epoch
+	for range 100 {
+		c.Sent(now, 64_000)
+		now = now.Add(time.Minute)
+		c.Report(now, Report{Delivered: c.flight.sent, InFlightSent: c.flight.sent, RTT: time.Minute})
+	}
+	c.Sent(now, 64_000)
+	if 4*c.overdue() < 2*muteAfter {
+		t.Fatalf("the round trip seems to be %v only", c.RTT())
+	}
+	if c.Proven(now.Add(muteAfter + 1)) {
+		t.Error("proven beyond the bound")
+	}
+	if !c.Mute(now.Add(muteAfter + 1)) {
+		t.Error("not mute beyond the bound")
+	}
+}
+
 func TestRestartDoesNotForgetThatAReportIsOwed(t *testing.T) {
 	c := reported(epoch, 280_000, 1400)
 	later := epoch.Add(time.Hour)
